@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/xdpstack/xdpstack/internal/testenv"
 )
 
 // chain makes a packet of fragments, one a string.
@@ -150,7 +152,7 @@ func playVerb(t *testing.T, p *Pool, f *Frame, model *[]byte, verb byte, n int, 
 }
 
 func TestQueueKeepsOrder(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 1))
+	rng := rand.New(rand.NewPCG(testenv.Seed(t), 1))
 	p := newPool(t, 32)
 	q := NewQueue()
 	var model []*Frame

@@ -63,9 +63,9 @@ type Frame struct {
 	Sum uint16 // ones' complement sum of the payload, when FlagSum is set
 
 	place Place
-	owner uint8 // worker whose pool it returns to
-	class Class // on whose quota it was taken
 	last  Act   // what was done last: the ledger names it
+	class Class // on whose quota it was taken
+	owner uint8 // worker whose pool it returns to
 
 	In    uint8 // device it came in on
 	Port  uint8 // device it goes out by; from PortWorker on: another worker

@@ -1,11 +1,6 @@
 package umem
 
-import (
-	"os"
-	"strconv"
-	"testing"
-	"time"
-)
+import "testing"
 
 // newPool is a pool over plain memory: n chunks of 2 KiB, all of one worker.
 func newPool(t testing.TB, n int, change ...func(*PoolConfig)) *Pool {
@@ -46,16 +41,6 @@ func balanced(t testing.TB, p *Pool) {
 	if err := p.Audit(); err != nil {
 		t.Error(err)
 	}
-}
-
-// seed is TEST_SEED, or the clock's; it is printed either way.
-func seed(t testing.TB) uint64 {
-	s, err := strconv.ParseUint(os.Getenv("TEST_SEED"), 10, 64)
-	if err != nil {
-		s = uint64(time.Now().UnixNano())
-	}
-	t.Logf("TEST_SEED=%d", s)
-	return s
 }
 
 func panics(f func()) (did bool) {

@@ -110,3 +110,27 @@ func (f *Frame) ToTx() (addr uint64, n uint32) {
 	f.place, f.last = PlaceTx, ActSent
 	return f.Addr(), uint32(f.Len())
 }
+
+// Take drops the caller's hold of kind h without freeing the frame: if that was
+// the last, the frame is the caller's, who frees it, or holds it again, before
+// its turn ends. The frame must be in place stack.
+func (p *Pool) Take(f *Frame, h Hold) {
+	if !f.Held(h) || f.place != PlaceStack {
+		f.misuse("Take", int(h))
+	}
+	f.holds -= 1 << (uint(h) * holdBits)
+	f.last = ActReleased + Act(h)
+	p.holds[h]--
+}
+
+// Pass turns the caller's hold of one kind into a hold of another: a received
+// datagram that the application borrows, a borrowed frame that is sent.
+func (p *Pool) Pass(f *Frame, from, to Hold) {
+	if !f.Held(from) {
+		f.misuse("Pass", int(from))
+	}
+	f.holds += 1<<(uint(to)*holdBits) - 1<<(uint(from)*holdBits)
+	f.last = ActHeld + Act(to)
+	p.holds[from]--
+	p.holds[to]++
+}

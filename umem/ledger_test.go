@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/xdpstack/xdpstack/internal/testenv"
 )
 
 // imbalanced is the ledger's error, which must name what and mention each word.
@@ -41,7 +43,7 @@ func TestLedgerFindsAFrameThatTheRingLost(t *testing.T) {
 	err := p.Balance(&Holders{Tx: 0, Holds: [NumHolds]int{HoldTx: 1}})
 	imbalanced(t, err, "place tx", "books say 1", "counted 0", "put on the TX ring")
 	var addrs [1]uint64
-	p.ToFill(addrs[:])
+	p.ToFill(0, addrs[:])
 	err = p.Balance(&Holders{Tx: 1, Fill: 0, Holds: [NumHolds]int{HoldTx: 1}})
 	imbalanced(t, err, "place fill", "put on the fill ring")
 }
@@ -125,7 +127,7 @@ func TestAFrameComesRoundToItsOwner(t *testing.T) {
 // TestRandomLives drives frames at random through every verb and checks both
 // sums after each step.
 func TestRandomLives(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 2))
+	rng := rand.New(rand.NewPCG(testenv.Seed(t), 2))
 	p := newPool(t, 16)
 	var h Holders
 	var fill []uint64
@@ -144,7 +146,7 @@ func TestRandomLives(t *testing.T) {
 			}
 		case 1:
 			var a [3]uint64
-			n := p.ToFill(a[:rng.IntN(4)])
+			n := p.ToFill(0, a[:rng.IntN(4)])
 			fill, h.Fill = append(fill, a[:n]...), h.Fill+n
 		case 2:
 			if len(fill) > 0 {

@@ -146,15 +146,19 @@ func (p *Pool) pop() *Frame {
 }
 
 // ToFill moves free frames to place fill and writes their addresses, those of
-// their chunks, to out. It returns how many: the smaller of len(out) and the
-// free frames.
-func (p *Pool) ToFill(out []uint64) int {
+// their chunks, to out, for the fill ring of a device, by which Reclaim knows them
+// again. It returns how many: the smaller of len(out) and the free frames.
+func (p *Pool) ToFill(device uint8, out []uint64) int {
 	n := min(len(out), len(p.free))
-	for i := range out[:n] {
-		f := p.pop()
-		f.place, f.last, f.class = PlaceFill, ActFilled, ClassReceive
-		out[i] = uint64(f.index) << p.region.shift
+	left := len(p.free) - n
+	frames, shift := p.region.frames, p.region.shift&63
+	out = out[:n]
+	for i, index := range p.free[left:] {
+		f := &frames[index]
+		f.place, f.last, f.class, f.In = PlaceFill, ActFilled, ClassReceive, device
+		out[i] = uint64(index) << shift
 	}
+	p.free = p.free[:left]
 	p.places[PlaceFree] -= n
 	p.places[PlaceFill] += n
 	p.used[ClassReceive] += n
@@ -225,11 +229,4 @@ func (p *Pool) push(f *Frame) {
 	p.places[PlaceFree]++
 	p.used[f.class]--
 	p.free = append(p.free, f.index)
-}
-
-// FreeBatch frees frames that nobody holds.
-func (p *Pool) FreeBatch(frames []*Frame) {
-	for _, f := range frames {
-		p.Free(f)
-	}
 }

@@ -54,7 +54,7 @@ func TestFloorsByClass(t *testing.T) {
 		t.Errorf("control took %d, want 4", n)
 	}
 	var addrs [16]uint64
-	if n := p.ToFill(addrs[:]); n != 6 {
+	if n := p.ToFill(0, addrs[:]); n != 6 {
 		t.Errorf("the fill ring took %d, want 6", n)
 	}
 	if p.Refused[ClassSend] != 1 || p.Refused[ClassControl] != 1 {
@@ -65,7 +65,7 @@ func TestFloorsByClass(t *testing.T) {
 func TestFillFloorCountsWhatTheKernelHas(t *testing.T) {
 	p := newPool(t, 16, func(c *PoolConfig) { c.FillFloor = 6 })
 	var addrs [6]uint64
-	p.ToFill(addrs[:])
+	p.ToFill(0, addrs[:])
 	if n := p.Available(ClassSend); n != 10 {
 		t.Errorf("with the floor's frames on the fill ring senders have %d, want 10", n)
 	}
@@ -94,7 +94,7 @@ func TestReceivedChecksTheDescriptor(t *testing.T) {
 	p := newPool(t, 4)
 	r := p.Region()
 	var addrs [2]uint64
-	p.ToFill(addrs[:])
+	p.ToFill(0, addrs[:])
 	for name, d := range map[string]struct {
 		addr uint64
 		n    uint32
@@ -168,7 +168,7 @@ func TestNoAllocs(t *testing.T) {
 	q := NewQueue()
 	var addrs [8]uint64
 	path := func() {
-		p.ToFill(addrs[:])
+		p.ToFill(0, addrs[:])
 		for _, a := range addrs {
 			f, _ := r.Received(a+Headroom, 64, 0)
 			p.Moved(PlaceFill, PlaceStack, 1)
@@ -198,7 +198,7 @@ func BenchmarkRxDrop(b *testing.B) {
 	r := p.Region()
 	var addrs [64]uint64
 	for b.Loop() {
-		p.ToFill(addrs[:])
+		p.ToFill(0, addrs[:])
 		for _, a := range addrs {
 			f, _ := r.Received(a+Headroom, 64, 0)
 			p.Moved(PlaceFill, PlaceStack, 1)
