@@ -1,0 +1,5 @@
+//go:build !race
+
+package ringport_test
+
+const raceEnabled = false
