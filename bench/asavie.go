@@ -1,0 +1,5 @@
+package bench
+
+import "fmt"
+
+func (r *rig) openAsavie(j *job) error { return fmt.Errorf("x") }

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/xdpstack/xdpstack"
+	"github.com/xdpstack/xdpstack/bench"
+	"github.com/xdpstack/xdpstack/engine"
+	"github.com/xdpstack/xdpstack/internal/lab"
+	"github.com/xdpstack/xdpstack/internal/probe"
+	"github.com/xdpstack/xdpstack/internal/services"
+)
+
+func newDemoCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "demo", Short: "Show the stack at work, in a lab of its own, in half a minute", Args: cobra.NoArgs,
+		Long: `Show the stack at work, in a lab of its own, in half a minute.
+
+Two network namespaces are joined by a veth pair with two queues. In one the stack runs, a worker for each queue; in the other the kernel
+pings it and exchanges UDP with it. Then the engine alone takes, sends and forwards packets as fast as it can. Nothing is left behind.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd) },
+	}
+}
+
+// Shape of the demo.
+const (
+	demoPings  = 500
+	demoEchoes = 2000
+	demoFlows  = 32
+	demoSize   = 64 // octets of data
+	demoBench  = 2 * time.Second
+	demoWait   = 2 * time.Second // for one answer
+)
+
+// demoReport is what the demo found; --json prints it.
+type demoReport struct {
+	Device  string         `json:"device"`
+	Mode    string         `json:"mode"`
+	Ping    []roundTrips   `json:"ping"`
+	Echo    []roundTrips   `json:"udp_echo"`
+	Shares  []demoShare    `json:"shares"`
+	Packet  []demoStage    `json:"life_of_a_packet"`
+	Bytes   int            `json:"packet_bytes"`
+	Benches []bench.Result `json:"benchmarks"`
+	Seconds float64        `json:"seconds"`
+}
+
+type roundTrips struct {
+	To   string        `json:"to"`
+	Sent int           `json:"sent"`
+	Lost int           `json:"lost"`
+	P50  time.Duration `json:"p50_ns"`
+	P99  time.Duration `json:"p99_ns"`
+}
+
+type demoShare struct {
+	Worker   int    `json:"worker"`
+	Received uint64 `json:"received"`
+	Sent     uint64 `json:"sent"`
+}
+
+type demoStage struct {
+	Stage string `json:"stage"`
+	At    int64  `json:"at_ns"`   // since the worker looked at the RX ring
+	Took  int64  `json:"took_ns"` // since the stage before
+}
+
+func runDemo(cmd *cobra.Command) (err error) {
+	start := time.Now()
+	l, err := lab.Up(lab.Config{Name: fmt.Sprintf("demo-%d", os.Getpid())})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Down()) }()
+	d := &demo{cmd: cmd, lab: l}
+	d.say("lab: host a (the stack) and host b (the kernel), joined by a veth pair with 2 queues\n\n")
+	for _, step := range []func(ctx context.Context) error{d.talk, d.measure} {
+		if err := step(cmd.Context()); err != nil {
+			return err
+		}
+	}
+	d.report.Seconds = time.Since(start).Seconds()
+	return emit(cmd, &d.report, func(w io.Writer) { fmt.Fprintf(w, "\n%.1f s; nothing is left behind\n", d.report.Seconds) })
+}
+
+// demo is a run of it.
+type demo struct {
+	cmd    *cobra.Command
+	lab    *lab.Lab
+	report demoReport
+}
+
+// say prints for people; with --json the report comes at the end.
+func (d *demo) say(format string, args ...any) {
+	if !wantsJSON(d.cmd) {
+		fmt.Fprintf(d.cmd.OutOrStdout(), format, args...)
+	}
+}
+
+// talk runs the stack on host a, and the kernel's clients on host b.
+func (d *demo) talk(ctx context.Context) (err error) {
+	itf := d.lab.Host("a").Interface()
+	var h *xdpstack.Host
+	err = d.lab.Host("a").Do(func() (err error) {
+		h, err = xdpstack.New(ctx, xdpstack.Config{
+			Interface: itf.Name, Addresses: []netip.Prefix{itf.Stack4, itf.Stack6},
+			Log: newLogger(d.cmd),
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	for _, name := range services.Names() {
+		if _, err := services.Start(h, name); err != nil {
+			return err
+		}
+	}
+	if err := d.sayMode(h); err != nil {
+		return err
+	}
+	for _, a := range []netip.Addr{itf.Stack4.Addr(), itf.Stack6.Addr()} {
+		if err := d.ping(ctx, a); err != nil {
+			return err
+		}
+	}
+	for _, a := range []netip.Addr{itf.Stack4.Addr(), itf.Stack6.Addr()} {
+		if err := d.echo(ctx, netip.AddrPortFrom(a, 7)); err != nil {
+			return err
+		}
+	}
+	if err := d.shares(h); err != nil {
+		return err
+	}
+	return d.packet(ctx, h, netip.AddrPortFrom(itf.Stack4.Addr(), 7))
+}
+
+func (d *demo) sayMode(h *xdpstack.Host) error {
+	st, err := h.Stats()
+	if err != nil {
+		return err
+	}
+	d.report.Device, d.report.Mode = st.Interface, st.Device.Mode.String()
+	d.say("stack on %s: %d workers, mode %s, program attached %s\n", st.Interface, len(st.Workers), st.Device.Mode, st.Device.Attached)
+	for _, r := range st.Device.Reasons {
+		d.say("  not possible: %s\n", r)
+	}
+	return nil
+}
+
+// ask asks n times, and prints the round trips.
+func (d *demo) ask(ctx context.Context, what, to string, n int, once func() (time.Duration, error)) (roundTrips, error) {
+	r := roundTrips{To: to}
+	var times probe.Times
+	for r.Sent < n && ctx.Err() == nil {
+		took, err := once()
+		switch {
+		case errors.Is(err, probe.ErrLost):
+			r.Lost++
+		case err != nil:
+			return r, err
+		default:
+			times = append(times, took)
+		}
+		r.Sent++
+	}
+	r.P50, r.P99 = times.Quantile(0.5), times.Quantile(0.99)
+	d.say("%-8s %-16s %5d sent, %d lost, round trip p50 %v, p99 %v\n", what, to, r.Sent, r.Lost,
+		r.P50.Round(100*time.Nanosecond), r.P99.Round(100*time.Nanosecond))
+	return r, ctx.Err()
+}
+
+func (d *demo) ping(ctx context.Context, to netip.Addr) error {
+	p, err := probe.NewPinger(d.lab.Host("b"), to)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	r, err := d.ask(ctx, "ping", to.String(), demoPings, func() (time.Duration, error) { return p.Echo(56, demoWait) })
+	d.report.Ping = append(d.report.Ping, r)
+	return err
+}
+
+func (d *demo) echo(ctx context.Context, to netip.AddrPort) error {
+	e, err := probe.NewEchoer(ctx, d.lab.Host("b"), to, demoFlows)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	r, err := d.ask(ctx, "UDP echo", to.String(), demoEchoes, func() (time.Duration, error) { return e.Echo(demoSize, demoWait) })
+	d.report.Echo = append(d.report.Echo, r)
+	return err
+}
+
+// shares shows that both queues, and so both cores, had their part.
+func (d *demo) shares(h *xdpstack.Host) error {
+	st, err := h.Stats()
+	if err != nil {
+		return err
+	}
+	for _, w := range st.Workers {
+		d.report.Shares = append(d.report.Shares, demoShare{w.Worker, w.Port.RxPackets, w.Port.TxPackets})
+		d.say("  worker %d: received %d packets, sent %d\n", w.Worker, w.Port.RxPackets, w.Port.TxPackets)
+	}
+	return nil
+}
+
+// packet follows one datagram through the layers. The first is thrown away: it
+// runs on cold caches.
+func (d *demo) packet(ctx context.Context, h *xdpstack.Host, to netip.AddrPort) error {
+	e, err := probe.NewEchoer(ctx, d.lab.Host("b"), to, 1)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	var last engine.Trace
+	for range 20 {
+		traces := make([]<-chan engine.Trace, h.Workers())
+		for i := range traces {
+			traces[i] = h.TraceNext(i)
+		}
+		if _, err := e.Echo(demoSize, demoWait); err != nil {
+			return err
+		}
+		for _, c := range traces {
+			select {
+			case last = <-c:
+			case <-time.After(20 * time.Millisecond): // the other worker's
+			}
+		}
+	}
+	d.sayPacket(last)
+	return nil
+}
+
+func (d *demo) sayPacket(t engine.Trace) {
+	d.report.Bytes = t.Bytes
+	d.say("\nthe life of one packet: %d bytes in, %d bytes out, the same frame: %v\n", t.Bytes, t.Sent, t.Same)
+	for s := engine.StageRead; s < engine.NumStages; s++ {
+		st := demoStage{s.String(), int64(t.At[s] - t.At[engine.StagePolled]), int64(t.At[s] - t.At[s-1])}
+		d.report.Packet = append(d.report.Packet, st)
+		d.say("  %7d ns  +%6d  %s\n", st.At, st.Took, st.Stage)
+	}
+}
+
+// measure runs the engine alone, without a stack, on host a.
+func (d *demo) measure(ctx context.Context) error {
+	d.say("\nthe engine alone, %d-byte packets, %v each:\n", demoSize, demoBench)
+	for _, b := range []struct {
+		name   string
+		run    func(context.Context, bench.Config) (bench.Result, error)
+		source bool
+	}{
+		{"rxdrop", bench.RxDrop, true}, {"txonly", bench.TxOnly, false}, {"l2fwd", bench.L2Fwd, true},
+	} {
+		r, err := d.bench(ctx, b.run, b.source)
+		if err != nil {
+			return err
+		}
+		d.report.Benches = append(d.report.Benches, r)
+		d.say("  %-7s %6.2f Mpps, %6.2f Gbit/s, %4.0f ns a packet;", b.name, r.Sum.PacketsPerSecond/1e6, r.Sum.BitsPerSecond/1e9, r.Cost.Ns)
+		for _, p := range r.Parts {
+			d.say(" worker %d %.0f %%", p.Worker, 100*p.Share)
+		}
+		d.say(" (cores %s)\n", r.Distance)
+	}
+	return nil
+}
+
+// bench runs one benchmark on host a, and beside it, when it needs one, a source on host b.
+func (d *demo) bench(ctx context.Context, run func(context.Context, bench.Config) (bench.Result, error), source bool) (r bench.Result, err error) {
+	a, b := d.lab.Host("a"), d.lab.Host("b")
+	cfg := bench.Config{
+		Interfaces: []string{a.Interface().Name}, Duration: demoBench, Omit: 200 * time.Millisecond, All: true,
+		Packets: bench.Packets{Size: demoSize}, Log: newLogger(d.cmd),
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	if source {
+		from := cfg
+		from.Interfaces, from.Duration, from.Via = []string{b.Interface().Name}, 0, bench.Live
+		go func() {
+			ended <- b.Do(func() error {
+				_, err := bench.Pktgen(ctx, from)
+				return err
+			})
+		}()
+	} else {
+		ended <- nil
+	}
+	err = a.Do(func() (err error) {
+		r, err = run(ctx, cfg)
+		return err
+	})
+	cancel()
+	return r, errors.Join(err, <-ended)
+}

@@ -1,0 +1,174 @@
+package xdpstack
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"crypto/rand"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xdpstack/xdpstack/engine"
+	"github.com/xdpstack/xdpstack/engine/afxdp"
+	"github.com/xdpstack/xdpstack/engine/xdp"
+	"github.com/xdpstack/xdpstack/umem"
+)
+
+// device is what a host drives: a port for each worker, and the memory that
+// their frames lie in. There is one kind on a machine (nic), and in tests a wire
+// within the process.
+type device interface {
+	ports() []engine.Port
+	pool(worker int) *umem.Pool
+	mac() [6]byte
+	mtu() int
+	// detach gives the traffic back to the kernel; the ports still drain.
+	detach() error
+	// close gives everything back, once the workers have ended.
+	close() error
+}
+
+// announcer is a device without descriptors to sleep on: it calls wake when
+// something has come for a worker.
+type announcer interface {
+	onArrival(worker int, wake func())
+}
+
+// nic is a device opened by AF_XDP, with the packet memory of the host.
+type nic struct {
+	dev  *afxdp.Device
+	mem  *afxdp.Memory
+	itf  afxdp.Interface
+	size int // MTU in force
+}
+
+func openDevice(cfg *Config) (device, error) {
+	itf, err := afxdp.Lookup(cfg.Interface)
+	if err != nil {
+		return nil, err
+	}
+	if err := kernelHasNone(&itf, cfg.Addresses); err != nil {
+		return nil, err
+	}
+	queues := cfg.Queues
+	if queues == nil {
+		queues = make([]int, itf.Queues)
+		for i := range queues {
+			queues[i] = i
+		}
+	}
+	n := &nic{itf: itf, size: itf.MTU}
+	if cfg.MTU != 0 {
+		if cfg.MTU < minMTU || cfg.MTU > itf.MTU {
+			return nil, fmt.Errorf("xdpstack: %w: MTU %d; %s takes %d to %d", ErrConfig, cfg.MTU, cfg.Interface, minMTU, itf.MTU)
+		}
+		n.size = cfg.MTU
+	}
+	n.mem, err = afxdp.NewMemory(afxdp.MemoryConfig{
+		Workers: len(queues), Frames: cfg.Frames, ChunkSize: itf.ChunkSize(cfg.Mode),
+		HugePages: cfg.HugePages, Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.dev, err = afxdp.OpenDevice(n.mem, afxdp.Config{
+		Interface: cfg.Interface, Queues: queues, Mode: cfg.Mode, Filter: filterFor(cfg.Addresses), Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, n.mem.Close())
+	}
+	return n, nil
+}
+
+// minMTU is what IPv6 needs of a link (RFC 8200, section 5).
+const minMTU = 1280
+
+// filterFor takes what is sent to the addresses, ARP and ND about them
+// included; all else stays the kernel's.
+func filterFor(addrs []netip.Prefix) (f xdp.Filter) {
+	for _, p := range addrs {
+		f.Addrs = append(f.Addrs, xdp.Addr{Addr: p.Addr(), Exclusive: true})
+	}
+	return f
+}
+
+// kernelHasNone fails when the kernel answers for one of the addresses on that
+// device: two stacks cannot both own an address's ARP, ND and ICMP.
+func kernelHasNone(itf *afxdp.Interface, addrs []netip.Prefix) error {
+	l, err := netlink.LinkByIndex(itf.Index)
+	if err != nil {
+		return fmt.Errorf("xdpstack: interface %s: %w", itf.Name, err)
+	}
+	theirs, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("xdpstack: asking the kernel for the addresses of %s: %w", itf.Name, err)
+	}
+	for _, t := range theirs {
+		k, _ := netip.AddrFromSlice(t.IP)
+		for _, p := range addrs {
+			if k.Unmap() == p.Addr().Unmap() {
+				return fmt.Errorf("xdpstack: %w: the kernel has %s on %s; choose another address, or \"ip addr del %s dev %s\"",
+					ErrAddressInUse, p.Addr(), itf.Name, t.IPNet, itf.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func (n *nic) ports() []engine.Port {
+	out := make([]engine.Port, len(n.dev.Ports()))
+	for i, p := range n.dev.Ports() {
+		out[i] = p
+	}
+	return out
+}
+
+func (n *nic) pool(worker int) *umem.Pool { return n.mem.Pool(worker) }
+func (n *nic) mac() [6]byte               { return n.itf.MAC }
+func (n *nic) mtu() int                   { return n.size }
+func (n *nic) detach() error              { return n.dev.Detach() }
+
+func (n *nic) close() error { return errors.Join(n.dev.Close(), n.mem.Close()) }
+
+// workerCPUs is the core of each worker: as asked, or one of those that the
+// process may use each.
+func workerCPUs(asked []int, n int, mode engine.Mode) ([]int, error) {
+	if asked != nil {
+		if len(asked) != n {
+			return nil, fmt.Errorf("xdpstack: %w: %d CPUs for %d workers", ErrConfig, len(asked), n)
+		}
+		return asked, nil
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, fmt.Errorf("xdpstack: asking for the cores of this process: %w", err)
+	}
+	var usable []int
+	for cpu := 0; len(usable) < set.Count(); cpu++ {
+		if set.IsSet(cpu) {
+			usable = append(usable, cpu)
+		}
+	}
+	if mode == engine.Dedicated && n > len(usable) {
+		return nil, fmt.Errorf("xdpstack: %w: %d workers with a core each, and %d cores; use fewer queues, or shared scheduling", ErrConfig, n, len(usable))
+	}
+	out := make([]int, n)
+	for i := range out {
+		out[i] = usable[i%len(usable)]
+	}
+	return out, nil
+}
+
+// systemRandom is the stack's source in production. It is used for secrets,
+// ports and jitter, not per packet.
+type systemRandom struct{}
+
+// Uint64 implements stack.Source.
+func (systemRandom) Uint64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails (crypto/rand, Go 1.24)
+	return binary.NativeEndian.Uint64(b[:])
+}

@@ -1,0 +1,66 @@
+package xdpstack
+
+import (
+	"net/netip"
+
+	"github.com/xdpstack/xdpstack/engine"
+	"github.com/xdpstack/xdpstack/engine/afxdp"
+	"github.com/xdpstack/xdpstack/stack"
+	"github.com/xdpstack/xdpstack/umem"
+)
+
+// Stats is a host's state at one moment.
+type Stats struct {
+	Interface string         `json:"interface"`
+	Device    *afxdp.Status  `json:"device,omitempty"` // what is in force, and why not better
+	Addresses []netip.Prefix `json:"addresses"`
+	Workers   []WorkerStats  `json:"workers"`
+}
+
+// WorkerStats is one worker's part.
+type WorkerStats struct {
+	Worker int              `json:"worker"`
+	Port   engine.PortStats `json:"port"`
+	Stack  stack.Counters   `json:"stack"`
+	Frames umem.Books       `json:"frames"`
+	Drops  []Drop           `json:"drops"`
+	Slow   []SlowHandler    `json:"slow_handlers,omitempty"`
+}
+
+// Drop is how many packets the stack dropped for one reason.
+type Drop struct {
+	Reason  string `json:"reason"`
+	Meaning string `json:"meaning"`
+	Packets uint64 `json:"packets"`
+}
+
+func dropsOf(c *stack.Counters) []Drop {
+	out := []Drop{}
+	for r, n := range c.Drops {
+		if n > 0 {
+			out = append(out, Drop{stack.Reason(r).String(), stack.Reason(r).Meaning(), n})
+		}
+	}
+	return out
+}
+
+// Stats asks every worker for its counters, between two batches of it.
+func (h *Host) Stats() (Stats, error) {
+	st := Stats{Interface: h.cfg.Interface, Addresses: h.cfg.Addresses}
+	if n, ok := h.dev.(*nic); ok {
+		d := n.dev.Status()
+		st.Device = &d
+	}
+	err := h.onAll(func(s *shard) {
+		w := WorkerStats{Worker: s.id, Stack: *s.stack.Counters(), Frames: h.dev.pool(s.id).Books(), Drops: dropsOf(s.stack.Counters()), Slow: s.slow.list()}
+		h.dev.ports()[s.id].Stats(&w.Port)
+		st.Workers = append(st.Workers, w)
+	})
+	return st, err
+}
+
+// TraceNext asks worker for the way of the next packet that it receives, with a
+// stamp at each stage; it comes when what answered the packet is complete.
+func (h *Host) TraceNext(worker int) <-chan engine.Trace {
+	return h.shards[worker].worker.TraceNext()
+}
