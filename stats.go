@@ -1,6 +1,7 @@
 package xdpstack
 
 import (
+	"net"
 	"net/netip"
 
 	"github.com/xdpstack/xdpstack/engine"
@@ -12,9 +13,43 @@ import (
 // Stats is a host's state at one moment.
 type Stats struct {
 	Interface string         `json:"interface"`
-	Device    *afxdp.Status  `json:"device,omitempty"` // what is in force, and why not better
+	Device    *DeviceStats   `json:"device,omitempty"` // what is in force, and why not better
 	Addresses []netip.Prefix `json:"addresses"`
 	Workers   []WorkerStats  `json:"workers"`
+}
+
+// DeviceStats is what is in force on the device, read back from the kernel.
+type DeviceStats struct {
+	Driver    string       `json:"driver"`
+	MAC       string       `json:"mac"`
+	MTU       int          `json:"mtu"`
+	Asked     string       `json:"asked_mode"`
+	Mode      string       `json:"mode"`
+	Attached  string       `json:"attached"` // where the XDP program runs: native or generic
+	ChunkSize int          `json:"chunk_bytes"`
+	HugePages bool         `json:"huge_pages"`
+	Queues    []QueueStats `json:"queues"`
+	Reasons   []string     `json:"not_possible"` // each thing that could not be, and why
+}
+
+// QueueStats is what is in force on one queue.
+type QueueStats struct {
+	Queue    int    `json:"queue"`
+	Mode     string `json:"mode"`
+	Shared   bool   `json:"shared_umem"` // uses another queue's registration of the memory
+	TxBudget int    `json:"tx_budget"`   // frames that one system call sends, in copy mode
+}
+
+func deviceStats(s afxdp.Status) *DeviceStats {
+	d := &DeviceStats{
+		Driver: s.Interface.Driver, MAC: net.HardwareAddr(s.Interface.MAC[:]).String(), MTU: s.Interface.MTU,
+		Asked: s.Asked.String(), Mode: s.Mode.String(), Attached: s.Attached.String(),
+		ChunkSize: s.ChunkSize, HugePages: s.HugePages, Reasons: append([]string{}, s.Reasons...),
+	}
+	for _, q := range s.Queues {
+		d.Queues = append(d.Queues, QueueStats{Queue: q.Queue, Mode: q.Mode.String(), Shared: q.Shared, TxBudget: q.TxBudget})
+	}
+	return d
 }
 
 // WorkerStats is one worker's part.
@@ -48,8 +83,7 @@ func dropsOf(c *stack.Counters) []Drop {
 func (h *Host) Stats() (Stats, error) {
 	st := Stats{Interface: h.cfg.Interface, Addresses: h.cfg.Addresses}
 	if n, ok := h.dev.(*nic); ok {
-		d := n.dev.Status()
-		st.Device = &d
+		st.Device = deviceStats(n.dev.Status())
 	}
 	err := h.onAll(func(s *shard) {
 		w := WorkerStats{Worker: s.id, Stack: *s.stack.Counters(), Frames: h.dev.pool(s.id).Books(), Drops: dropsOf(s.stack.Counters()), Slow: s.slow.list()}

@@ -54,11 +54,7 @@ func EchoServer(ctx context.Context, h *xdpstack.Host, cfg Config) (res Result, 
 	err = m.measure(ctx, &res)
 	stop()
 	err = errors.Join(err, <-ended, s.server.Close(), s.err)
-	if st, e := h.Stats(); e == nil && st.Device != nil {
-		d := &res.Devices[0]
-		d.Mode, d.Attached = st.Device.Mode.String(), st.Device.Attached.String()
-		d.Reasons = append(d.Reasons, st.Device.Reasons...)
-	}
+	s.describe(&res)
 	res.Distance.probeAfter()
 	return res, err
 }
@@ -78,6 +74,7 @@ type echoThread struct {
 	mu     sync.Mutex
 	set    *counters
 	reason string
+	cpu    unix.CPUSet // that it may run on
 }
 
 func (s *echoServer) open() (err error) {
@@ -100,6 +97,21 @@ func (s *echoServer) open() (err error) {
 	return err
 }
 
+// describe tells what is in force on the host.
+func (s *echoServer) describe(res *Result) {
+	st, err := s.host.Stats()
+	if err != nil || st.Device == nil {
+		return // the host is closed: measure has said so
+	}
+	d := &res.Devices[0]
+	d.Mode, d.Attached = st.Device.Mode, st.Device.Attached
+	d.Reasons = append(d.Reasons, st.Device.Reasons...)
+	for i := range res.Parts {
+		res.Parts[i].Queue = st.Device.Queues[i].Queue
+		res.Parts[i].CPU = s.threads[i].pinned()
+	}
+}
+
 // handle runs on the workers.
 func (s *echoServer) handle(d *xdpstack.Datagram) {
 	if t := &s.threads[d.Worker()]; !t.opened {
@@ -120,6 +132,21 @@ func (t *echoThread) open() {
 		return
 	}
 	t.set, t.reason = set, ""
+	_ = unix.SchedGetaffinity(0, &t.cpu) // of the calling thread: allowed
+}
+
+// pinned is the one core that the thread may run on, or -1.
+func (t *echoThread) pinned() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cpu.Count() != 1 {
+		return -1
+	}
+	cpu := 0
+	for !t.cpu.IsSet(cpu) {
+		cpu++
+	}
+	return cpu
 }
 
 func (t *echoThread) read() (c counts, missing string) {

@@ -69,20 +69,26 @@ type Port interface {
 // PortStats are a port's counters since it was opened. Packets and bytes are
 // counted where they cross the rings.
 type PortStats struct {
-	RxPackets, RxBytes uint64
-	TxPackets, TxBytes uint64
-	RxInvalid          uint64 // descriptors that made no sense
-	TxInvalid          uint64 // completions that made no sense
-	TxRefused          uint64 // frames that cannot be sent: too short, or of a chain
-	RxBatches          uint64 // calls of Receive that returned something
-	TxBatches          uint64
-	Kicks              uint64 // system calls for TX
-	Wakes              uint64 // system calls for RX
-	KickErrors         uint64 // of them EAGAIN, ENOBUFS, EBUSY: tried again
+	RxPackets  uint64 `json:"rx_packets"`
+	RxBytes    uint64 `json:"rx_bytes"`
+	TxPackets  uint64 `json:"tx_packets"`
+	TxBytes    uint64 `json:"tx_bytes"`
+	RxInvalid  uint64 `json:"rx_invalid"` // descriptors that made no sense
+	TxInvalid  uint64 `json:"tx_invalid"` // completions that made no sense
+	TxRefused  uint64 `json:"tx_refused"` // frames that cannot be sent: too short, or of a chain
+	RxBatches  uint64 `json:"rx_batches"` // calls of Receive that returned something
+	TxBatches  uint64 `json:"tx_batches"`
+	Kicks      uint64 `json:"kicks"`       // system calls for TX
+	Wakes      uint64 `json:"wakes"`       // system calls for RX
+	KickErrors uint64 `json:"kick_errors"` // of them EAGAIN, ENOBUFS, EBUSY: tried again
 
 	// The kernel's own, struct xdp_statistics (uapi/linux/if_xdp.h).
-	RxDropped, RxInvalidDescs, TxInvalidDescs uint64
-	RxRingFull, RxFillEmpty, TxRingEmpty      uint64
+	RxDropped      uint64 `json:"rx_dropped"`
+	RxInvalidDescs uint64 `json:"rx_invalid_descs"`
+	TxInvalidDescs uint64 `json:"tx_invalid_descs"`
+	RxRingFull     uint64 `json:"rx_ring_full"`
+	RxFillEmpty    uint64 `json:"rx_fill_ring_empty_descs"`
+	TxRingEmpty    uint64 `json:"tx_ring_empty_descs"`
 }
 
 // Add adds o to s, counter by counter.

@@ -132,9 +132,14 @@ func (p *Pool) imbalance(what string, books, found int, match func(*Frame) bool)
 
 // Books is a copy of a pool's counters, for status and tests.
 type Books struct {
-	Free, Fill, Stack, Tx int
-	Holds                 [NumHolds]int
-	Lent, Borrowed, Away  int
+	Free     int           `json:"free"`
+	Fill     int           `json:"fill"`
+	Stack    int           `json:"stack"`
+	Tx       int           `json:"tx"`
+	Holds    [NumHolds]int `json:"holds"` // by Hold
+	Lent     int           `json:"lent"`
+	Borrowed int           `json:"borrowed"`
+	Away     int           `json:"away"`
 }
 
 // Books returns the pool's counters.

@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/xdpstack/xdpstack"
+	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/internal/services"
 )
 
@@ -21,6 +25,8 @@ func newRunCmd() *cobra.Command {
 
 The addresses are the stack's alone: what is sent to them is taken off the interface, ARP and Neighbor Discovery included; all other
 packets stay with the kernel. When the program ends, however it ends, the kernel has the whole interface back.
+
+At SIGUSR1 it prints the way of the next packet of each worker through the layers, with its times.
 
   xdpstack lab up
   xdpstack lab exec a -- xdpstack run -i xs0 --addr 198.18.0.2/24 --addr 2001:2::2/64 --service echo
@@ -77,7 +83,7 @@ func runHost(cmd *cobra.Command, cfg runConfig) (err error) {
 	if err := emitReady(cmd, h, cfg); err != nil {
 		return err
 	}
-	if err := h.Wait(cmd.Context()); err != nil {
+	if err := serve(cmd, h); err != nil {
 		return err
 	}
 	st, err := h.Stats()
@@ -86,6 +92,37 @@ func runHost(cmd *cobra.Command, cfg runConfig) (err error) {
 	}
 	sum := runSummary{Seconds: time.Since(start).Seconds(), Services: cfg.Service, Stats: st}
 	return emit(cmd, sum, func(w io.Writer) { printRunSummary(w, &sum) })
+}
+
+// serve waits for the end; at each SIGUSR1 it prints the ways of the next
+// packets.
+func serve(cmd *cobra.Command, h *xdpstack.Host) error {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	defer signal.Stop(asked)
+	ended := make(chan error, 1)
+	go func() { ended <- h.Wait(cmd.Context()) }()
+	traces := make(chan packetLife, h.Workers())
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-asked:
+			for i := range h.Workers() {
+				go func(next <-chan engine.Trace) {
+					select {
+					case t := <-next:
+						traces <- newPacketLife(i, t)
+					case <-cmd.Context().Done():
+					}
+				}(h.TraceNext(i))
+			}
+		case life := <-traces:
+			if err := emit(cmd, life, life.print); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // emitReady says what is in force, read back from the kernel.

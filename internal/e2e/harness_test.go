@@ -143,7 +143,10 @@ func (p *process) summary() (s struct {
 	Seconds float64
 	Stats   struct {
 		Workers []struct {
-			Port  struct{ RxPackets, TxPackets uint64 }
+			Port struct {
+				RxPackets uint64 `json:"rx_packets"`
+				TxPackets uint64 `json:"tx_packets"`
+			}
 			Drops []struct {
 				Reason  string
 				Packets uint64
