@@ -46,7 +46,7 @@ type Config struct {
 	// Checksums says what a veth peer may leave out; see stack.Policy.
 	Checksums stack.Policy
 	// DAD is the unit of address conflict detection at the start: probes go out a
-	// unit apart. 0 takes 50 ms, less than the second of RFC 5227 and RFC 4862: a
+	// unit apart. 0 takes 100 ms, less than the second of RFC 5227 and RFC 4862: a
 	// wire is seldom slower; negative: no detection.
 	DAD umem.Time
 	// Limits bound the stack of each worker.
@@ -56,7 +56,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-const defaultDAD = 50 * umem.Millisecond
+const defaultDAD = 100 * umem.Millisecond
 
 // complete fills in what was left at zero, and checks what needs no device.
 func (c *Config) complete() error {

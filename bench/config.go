@@ -112,8 +112,9 @@ func (c *Config) complete(maxInterfaces int) error {
 		return fmt.Errorf("bench: %w: batch %d; take 1 to %d", ErrConfig, c.Batch, engine.MaxBatch)
 	case c.Rate < 0:
 		return fmt.Errorf("bench: %w: rate %g; packets per second, 0 for as many as go", ErrConfig, c.Rate)
-	case c.Port == Asavie && c.Mode != afxdp.Auto:
-		return fmt.Errorf("bench: %w: --port asavie takes what the kernel gives; leave the mode at auto", ErrConfig)
+	}
+	if err := c.checkAsavie(); err != nil {
+		return err
 	}
 	return c.Packets.complete()
 }

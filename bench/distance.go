@@ -53,16 +53,19 @@ func probeBefore(cpu int) (d Distance) {
 // probeAfter probes them again, and sums up both.
 func (d *Distance) probeAfter() {
 	d.AfterNs = Probe(d.CPUs[0], d.CPUs[1])
+	d.Tag = tagOf(d.BeforeNs, d.AfterNs)
+}
+
+func tagOf(before, after float64) string {
 	switch {
-	case d.BeforeNs == 0 || d.AfterNs == 0:
-		d.Tag = Unknown
-	case d.BeforeNs < FarNs && d.AfterNs < FarNs:
-		d.Tag = Near
-	case d.BeforeNs >= FarNs && d.AfterNs >= FarNs:
-		d.Tag = Far
-	default:
-		d.Tag = Mixed
+	case before == 0 || after == 0:
+		return Unknown
+	case before < FarNs && after < FarNs:
+		return Near
+	case before >= FarNs && after >= FarNs:
+		return Far
 	}
+	return Mixed
 }
 
 // String says it in a line.

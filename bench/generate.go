@@ -80,5 +80,5 @@ func (p *pace) deadline() umem.Time {
 	if p.rate == 0 {
 		return umem.Never
 	}
-	return p.until + umem.Time(max(1-p.have, 0)/p.rate*1e9)
+	return p.until + umem.Time(math.Ceil(max(1-p.have, 0)/p.rate*1e9))
 }

@@ -182,6 +182,7 @@ func (s *liveSource) stop() (err error) {
 			}
 		}
 		err = errors.Join(err, t.err)
+		t.err = nil // is told once
 	}
 	return err
 }

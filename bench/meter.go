@@ -27,8 +27,8 @@ func (m *meter) measure(ctx context.Context, res *Result) error {
 	if err != nil {
 		return err
 	}
-	m.began, m.first = time.Now(), m.sample()
-	m.last = m.first
+	m.first = m.sample()
+	m.began, m.last = time.Now(), m.first
 	m.run(ctx)
 	m.fill(res, m.sample())
 	res.Interrupted = m.lastAt < m.cfg.Duration

@@ -68,7 +68,7 @@ func (r *rig) lookup(j *job) error {
 		if err != nil {
 			return err
 		}
-		if j.takes && !r.cfg.All && len(r.cfg.Take) == 0 {
+		if (j.takes || r.cfg.Port == Asavie) && !r.cfg.All && len(r.cfg.Take) == 0 {
 			if err := r.spareRoute(&itf); err != nil {
 				return err
 			}

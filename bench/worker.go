@@ -75,12 +75,13 @@ func (c *Config) workerCPUs(n int) ([]int, error) {
 	return cpus, nil
 }
 
-// checkCores says whether the workers can run together, and what makes them slow.
+// checkCores says whether the workers can run together, and what makes them slow. That they leave no
+// processor for goroutines is not said: see spareProcessor.
 func (r *rig) checkCores() (warnings []string, err error) {
 	var cfgs []engine.WorkerConfig
 	for _, w := range r.workers {
 		cfg := r.cfg.engineConfig(w.cpu)
-		cfg.ID = w.id
+		cfg.ID, cfg.Poll = w.id, engine.Adaptive
 		cfgs = append(cfgs, cfg)
 	}
 	return engine.CheckCores(cfgs)

@@ -23,6 +23,7 @@
 //     is a goroutine that yields whenever a turn did nothing.
 //   - Mesh: the rings between workers: frames handed off, frames on their way home, notes.
 //   - Node, Mailbox: what goroutines post to a worker.
+//   - Dispatcher: how a dedicated worker wakes goroutines, once a batch.
 //   - GapHistogram: how long the loop left its ports alone.
 //   - Trace: the stamps of one packet that went through.
 //
@@ -53,9 +54,10 @@
 //
 // # The clock
 //
-// Read once a turn. time.Since of a time with a monotonic reading costs 28 ns
-// here (vDSO), clock_gettime by package unix 70 ns (a system call), half a nanosecond per packet
-// of a batch of 64.
+// Read once a turn. Cycles and ns here (4.3 GHz): time.Since of a time with a monotonic
+// reading 99, 23; the runtime's nanotime itself 93, 22; time.Now 179, 42; clock_gettime by
+// package unix, a system call, 424, 99. Now is the first: a third of a nanosecond per packet of a
+// batch of 64. A monotonic clock that the runtime reads through the vDSO needs no TSC of ours.
 //
 // # What it does not do
 //

@@ -3,10 +3,8 @@ package engine_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/xdpstack/xdpstack/engine"
@@ -188,83 +186,101 @@ func TestNotes(t *testing.T) {
 // TestMeshThreads: three running workers hand frames to each other at random, and to the race
 // detector; at the end every frame is home.
 func TestMeshThreads(t *testing.T) {
-	const n, total = 3, 20000
+	const n = 3
 	seed := testenv.Seed(t)
 	h := newHost(t, n, 256, engine.MeshConfig{Frames: 32, Notes: 16})
-	var arrived, sent, notes atomic.Int64
-	for i, s := range h.scripts {
-		rnd := rand.New(rand.NewPCG(seed, uint64(i)))
-		made := 0
-		var again []*umem.Frame // on to a third worker
-		s.input = func(frames []*umem.Frame) {
-			for _, f := range frames {
-				if f.Bytes()[0] == 1 && len(again) < 64 {
-					f.Bytes()[0] = 0
-					s.pool.Hold(f, umem.HoldApp)
-					again = append(again, f)
-					continue
-				}
-				arrived.Add(1)
-				s.pool.Free(f)
-			}
-		}
-		s.note = func(int, *engine.Note) { notes.Add(1) }
-		s.holders = func(hold *umem.Holders) { hold.Holds[umem.HoldApp] += len(again) }
-		s.output = func(out []*umem.Frame) int {
-			k := copy(out, again)
-			for _, f := range out[:k] {
-				s.pool.Take(f, umem.HoldApp)
-			}
-			again = append(again[:0], again[k:]...)
-			for k < len(out) && made < total && rnd.IntN(8) != 0 {
-				f := s.pool.Get(umem.ClassSend)
-				if f == nil {
-					break
-				}
-				f.Put(1)[0] = uint8(rnd.IntN(2))
-				out[k] = f
-				k++
-				made++
-			}
-			for _, f := range out[:k] {
-				f.Port = uint8(umem.PortWorker + (i+1+rnd.IntN(n-1))%n)
-			}
-			if rnd.IntN(4) == 0 {
-				h.workers[i].Note((i+1)%n, engine.Note{})
-			}
-			if made == total {
-				sent.Or(1 << i)
-			}
-			return k
-		}
+	players := make([]*player, n)
+	for i := range players {
+		players[i] = newPlayer(h, i, rand.New(rand.NewPCG(seed, uint64(i))))
 	}
 	var wg sync.WaitGroup
-	errs := make([]error, n)
 	for i, w := range h.workers {
 		wg.Add(1)
-		go func() { defer wg.Done(); errs[i] = w.Run() }()
+		go func() {
+			defer wg.Done()
+			if err := w.Run(); err != nil {
+				t.Errorf("worker %d: %v", i, err)
+			}
+		}()
 	}
-	for sent.Load() != 1<<n-1 {
-		runtime.Gosched()
+	for _, p := range players {
+		within(t, p.through, "a worker does not get its frames away", func(struct{}) {})
 	}
 	for _, w := range h.workers {
 		w.Stop()
 	}
 	wg.Wait()
-	for i, err := range errs {
-		if err != nil {
-			t.Errorf("worker %d: %v", i, err)
+	for i, p := range players {
+		for _, f := range p.again {
+			h.pools[i].Release(f, umem.HoldApp)
 		}
-	}
-	for _, s := range h.scripts {
-		for out := make([]*umem.Frame, 64); ; {
-			k := s.output(out)
-			if k == 0 {
-				break
-			}
-			s.pool.FreeBatch(out[:k])
-		}
+		t.Logf("worker %d: %d arrived, %d notes", i, p.arrived, p.notes)
 	}
 	h.settled(t)
-	t.Logf("%d arrived, %d notes", arrived.Load(), notes.Load())
+}
+
+// player is a program that hands frames to the others of its host, some of them twice.
+type player struct {
+	h       *host
+	me      int
+	rnd     *rand.Rand
+	made    int
+	again   []*umem.Frame // to go on to another worker
+	arrived int
+	notes   int
+	through chan struct{} // it made all that it was to make
+}
+
+const playerFrames = 20000
+
+func newPlayer(h *host, me int, rnd *rand.Rand) *player {
+	p := &player{h: h, me: me, rnd: rnd, through: make(chan struct{}, 1)}
+	s := h.scripts[me]
+	s.input, s.output = p.input, p.output
+	s.note = func(int, *engine.Note) { p.notes++ }
+	s.holders = func(hold *umem.Holders) { hold.Holds[umem.HoldApp] += len(p.again) }
+	return p
+}
+
+func (p *player) input(frames []*umem.Frame) {
+	pool := p.h.pools[p.me]
+	for _, f := range frames {
+		if f.Bytes()[0] == 1 && len(p.again) < 64 {
+			f.Bytes()[0] = 0
+			pool.Hold(f, umem.HoldApp)
+			p.again = append(p.again, f)
+			continue
+		}
+		p.arrived++
+		pool.Free(f)
+	}
+}
+
+func (p *player) output(out []*umem.Frame) int {
+	pool := p.h.pools[p.me]
+	n := copy(out, p.again)
+	p.again = append(p.again[:0], p.again[n:]...)
+	for _, f := range out[:n] {
+		pool.Take(f, umem.HoldApp)
+	}
+	for n < len(out) && p.made < playerFrames && p.rnd.IntN(8) != 0 {
+		f := pool.Get(umem.ClassSend)
+		if f == nil {
+			break
+		}
+		f.Put(1)[0] = uint8(p.rnd.IntN(2))
+		out[n] = f
+		n++
+		if p.made++; p.made == playerFrames {
+			p.through <- struct{}{}
+		}
+	}
+	others := p.h.mesh.Workers() - 1
+	for _, f := range out[:n] {
+		f.Port = uint8(umem.PortWorker + (p.me+1+p.rnd.IntN(others))%(others+1))
+	}
+	if p.rnd.IntN(4) == 0 {
+		p.h.workers[p.me].Note((p.me+1)%(others+1), engine.Note{})
+	}
+	return n
 }

@@ -70,6 +70,7 @@ func (e event) clear(buf *[8]byte) { _, _ = unix.Read(e.fd, buf[:]) }
 type threadSleeper struct {
 	event
 	fds []unix.PollFd // the first is the eventfd
+	ts  unix.Timespec
 	buf [8]byte
 }
 
@@ -84,8 +85,8 @@ func newThreadSleeper(e event, fds []int) *threadSleeper {
 func (s *threadSleeper) wait(d umem.Time) bool {
 	var timeout *unix.Timespec
 	if d != umem.Never {
-		ts := unix.NsecToTimespec(int64(d))
-		timeout = &ts
+		s.ts = unix.NsecToTimespec(int64(d))
+		timeout = &s.ts
 	}
 	n, _ := unix.Ppoll(s.fds, timeout, nil)
 	if n > 0 && s.fds[0].Revents != 0 {
@@ -105,6 +106,7 @@ type pollerSleeper struct {
 	conn  syscall.RawConn
 	look  func(fd uintptr) bool
 	woken bool
+	alarm unix.ItimerSpec
 	ready [8]unix.EpollEvent
 	buf   [8]byte
 }
@@ -150,11 +152,11 @@ func newSet(fds []int) (*os.File, error) {
 }
 
 func (s *pollerSleeper) wait(d umem.Time) bool {
-	var alarm unix.ItimerSpec // zero: no alarm
+	s.alarm.Value = unix.Timespec{} // none
 	if d != umem.Never {
-		alarm.Value = unix.NsecToTimespec(int64(max(d, 1)))
+		s.alarm.Value = unix.NsecToTimespec(int64(max(d, 1)))
 	}
-	if err := unix.TimerfdSettime(s.timer, 0, &alarm, nil); err != nil {
+	if err := unix.TimerfdSettime(s.timer, 0, &s.alarm, nil); err != nil {
 		runtime.Gosched()
 		return false
 	}

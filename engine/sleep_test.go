@@ -297,3 +297,35 @@ func (p *slowPort) Reap(out []*umem.Frame) int {
 	}
 	return p.fakePort.Reap(out)
 }
+
+// TestSleepAllocatesNothing: a worker may sleep ten thousand times a second.
+func TestSleepAllocatesNothing(t *testing.T) {
+	both(t, func(t *testing.T, mode engine.Mode) {
+		p := pools(t, 1, 64)[0]
+		w := newWorker(t, engine.WorkerConfig{Pool: p, Program: &script{pool: p}, Mode: mode, CPU: -1})
+		if n := testing.AllocsPerRun(100, func() { w.SleepFor(umem.Microsecond) }); n != 0 {
+			t.Errorf("%v allocations a sleep", n)
+		}
+	})
+}
+
+// BenchmarkPost is a round trip: a goroutine posts to a sleeping worker and hears that it was delivered.
+func BenchmarkPost(b *testing.B) {
+	for _, mode := range []engine.Mode{engine.Dedicated, engine.Shared} {
+		b.Run(mode.String(), func(b *testing.B) {
+			p := pools(b, 1, 64)[0]
+			got := make(chan struct{}, 1)
+			s := &script{pool: p, mail: func(*engine.Node) { got <- struct{}{} }}
+			w := newWorker(b, engine.WorkerConfig{Pool: p, Program: s, Mode: mode, CPU: -1, Poll: engine.Interrupt})
+			done := make(chan error, 1)
+			go func() { done <- w.Run() }()
+			node := &engine.Node{}
+			for b.Loop() {
+				w.Post(node)
+				<-got
+			}
+			w.Stop()
+			<-done
+		})
+	}
+}

@@ -91,11 +91,19 @@ func (w *Worker) traceOutput(frames []*umem.Frame) {
 	if t == nil || t.in == nil || t.reply != nil {
 		return
 	}
-	t.reply = frames[0]
 	for _, f := range frames {
-		if f == t.in {
-			t.reply, t.Same = f, true
+		switch {
+		case f.Port >= umem.PortWorker:
+			if f == t.in { // its way goes on at another worker: follow the next one
+				*t = tracer{out: t.out}
+				return
+			}
+		case t.reply == nil || f == t.in:
+			t.reply, t.Same = f, f == t.in
 		}
+	}
+	if t.reply == nil {
+		return
 	}
 	t.Sent = t.reply.TotalLen()
 	t.stamp(StageOutput, w.clock)

@@ -126,5 +126,6 @@ func (w *Worker) count(work int) {
 	}
 }
 
-// Err is what ended the worker, or will: a ledger that does not hold, a device that is gone.
+// Err is what ended the worker, or will: a ledger that does not hold, a device that is gone. It is
+// for who turns the worker himself; Run returns it.
 func (w *Worker) Err() error { return w.err }

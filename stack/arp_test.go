@@ -186,3 +186,18 @@ func TestUnicastProbeWithoutLinkAddress(t *testing.T) {
 	}
 	h.expectState(f.peer, link.None)
 }
+
+// TestUnknownNDOptionsAreSkipped: RFC 4861, section 7.1.
+func TestUnknownNDOptionsAreSkipped(t *testing.T) {
+	f := &families[1]
+	h := newHost(t)
+	m := wire.NDPFields{Type: wire.ICMPv6NeighborSolicitation, Target: f.us.As16(), LinkAddr: peerMAC}
+	plain := ndMessage(m)
+	message := append([]byte(nil), plain[:wire.NDPLen]...)
+	message = append(message, 14, 1, 1, 2, 3, 4, 5, 6) // a nonce
+	message = append(message, plain[wire.NDPLen:]...)
+	h.receive(icmp6(f, message))
+	h.one()
+	h.expectState(f.peer, link.Stale)
+	h.dropped(noReason)
+}

@@ -77,7 +77,6 @@ func (s *Stack) takeOver(f *umem.Frame, headers int) *umem.Frame {
 	if f.Next() == nil && f.Headroom() >= headers && sole(f) {
 		s.borrowed--
 		s.pool.Pass(f, umem.HoldApp, umem.HoldTx)
-		f.Flags &^= umem.FlagHandedOff
 		return f
 	}
 	s.counters.Copied++

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/xdpstack/xdpstack/internal/testenv"
 	"github.com/xdpstack/xdpstack/stack/ip"
 	"github.com/xdpstack/xdpstack/stack/link"
 	"github.com/xdpstack/xdpstack/stack/socket"
@@ -60,6 +61,45 @@ const (
 	numOps
 )
 
+// scriptFrames is the size of the pool that a script runs with.
+const scriptFrames = 40
+
+// TestRandomScripts plays scripts as the fuzzer does, and shows that they go
+// nearly everywhere: most reasons for a drop occur.
+func TestRandomScripts(t *testing.T) {
+	seed := testenv.Seed(t)
+	var drops [NumReasons]uint64
+	for i := range uint64(2000) {
+		rng := rand.New(rand.NewPCG(seed, i))
+		script := make([]byte, 1+rng.IntN(600))
+		for i := range script {
+			script[i] = byte(rng.Uint32())
+		}
+		p := newPlayer(t, script)
+		for p.more() && !t.Failed() {
+			p.step()
+			p.h.check()
+		}
+		p.end()
+		if t.Failed() {
+			t.Fatalf("script %d", i)
+		}
+		for r, n := range p.h.s.counters.Drops {
+			drops[r] += n
+		}
+	}
+	missed := 0
+	for r := noReason + 1; r < numReasons; r++ {
+		if drops[r] == 0 {
+			missed++
+			t.Logf("no frame was dropped as %s", r)
+		}
+	}
+	if missed > NumReasons/4 {
+		t.Errorf("%d of %d reasons never occurred: the scripts miss most of the stack", missed, NumReasons-1)
+	}
+}
+
 // player runs a script.
 type player struct {
 	h       *host
@@ -77,13 +117,15 @@ func newPlayer(t *testing.T, script []byte) *player {
 		c.Workers = 1 + int(first&1)
 		c.Worker = int(first>>1&1) % c.Workers
 		c.DAD = umem.Time(first>>2&1) * umem.Second
+		c.Ifaces[0].MTU = []int{1500, 1280, 9000, 1500}[first>>4&3]
 		c.Ifaces[0].Checksum = Policy(first >> 3 & 1)
 		c.Limits = Limits{
 			Neighbours: 6, Incomplete: 3, PendingEach: 2, Pending: 3, Qdisc: 12, Local: 5, Handoff: 4, Sockets: 6,
 			RawSockets: 2, Events: 8, RecvFrames: 3, RecvBytes: 4000, Destinations: 4, ICMPErrors: 10, ICMPBurst: 4,
 			EphemeralLow: 100, EphemeralHigh: 120,
 		}
-		pc.FillFloor, pc.ControlFloor, pc.SendQuota, pc.ReceiveQuota = 8, 4, 20, 12
+		pc.Frames = scriptFrames
+		pc.FillFloor, pc.ControlFloor, pc.SendQuota, pc.ReceiveQuota = 8, 4, 20, 6
 	})
 	return p
 }
@@ -103,18 +145,17 @@ func (p *player) step() {
 	h := p.h
 	switch p.byte() % numOps {
 	case opPacket:
-		p.input(h.frame(p.packet()))
-	case opChain:
-		size := 1 + int(p.byte())
 		b := p.packet()
-		if len(b)/size < 100 {
-			p.input(h.chain(b, size))
+		for range 1 + p.byte()&15 {
+			p.input(b, testChunk-umem.Headroom)
 		}
+	case opChain:
+		p.input(p.packet(), 1+int(p.byte()))
 	case opNoise:
 		n := min(int(p.byte())*8, len(p.script))
 		b := p.script[:n]
 		p.script = p.script[n:]
-		p.input(h.frame(b))
+		p.input(b, testChunk-umem.Headroom)
 	case opTime:
 		h.now += umem.Time(p.byte()) * umem.Second / 8
 		h.s.Expire(h.now, 1+int(p.byte()))
@@ -129,10 +170,17 @@ func (p *player) step() {
 	}
 }
 
-func (p *player) input(f *umem.Frame) {
-	f.Flags |= umem.Flags(0)
-	if p.byte() > 200 {
+// input receives b in fragments of a size, if there are frames for it.
+func (p *player) input(b []byte, size int) {
+	if p.h.pool.Available(umem.ClassReceive) <= len(b)/size {
+		return
+	}
+	f := p.h.chain(b, size)
+	switch p.byte() {
+	case 0:
 		f.Flags |= umem.FlagHandedOff
+	case 1:
+		f.In = 1
 	}
 	p.h.s.Input(p.h.now, []*umem.Frame{f})
 }
@@ -150,16 +198,23 @@ func (p *player) addr() netip.Addr {
 // packet is a template with one damage.
 func (p *player) packet() []byte {
 	f := &families[p.byte()&1]
-	g := segment{srcPort: 2000 + uint16(p.byte()&1), dstPort: uint16(p.byte()), payload: make([]byte, int(p.byte())*6)}
-	if a := p.addr(); a.Is4() == f.v4 && p.byte()&1 == 0 {
-		g.src = a
+	g := segment{srcPort: 2000 + uint16(p.byte()&1), dstPort: p.port(), payload: make([]byte, int(p.byte())*8)}
+	if a := p.addr(); a.Is4() == f.v4 {
+		switch p.byte() & 7 {
+		case 0:
+			g.src = a
+		case 1:
+			g.dst = a
+		case 2:
+			g.dst, g.dstMAC = a, f.groupMAC
+		}
 	}
 	var b []byte
-	switch p.byte() % 9 {
+	switch p.byte() % 11 {
 	case 0, 1:
 		b = g.bytes(f)
 	case 2:
-		b = echoRequest(f, segment{src: g.src}, 1, 1, g.payload)
+		b = echoRequest(f, segment{src: g.src, dst: g.dst, dstMAC: g.dstMAC}, 1, 1, g.payload)
 	case 3:
 		b = solicitation(f, f.peer, peerMAC, f.us)
 	case 4:
@@ -173,10 +228,23 @@ func (p *player) packet() []byte {
 		g.fragment = true
 		b = g.bytes(f)
 	case 8:
+		f, g.src, g.dst = &families[0], netip.Addr{}, netip.Addr{}
+		g.options = []byte{[]byte{1, 7, 131, 137}[p.byte()&3], p.byte() & 7, 4, 0}
+		b = g.bytes(f)
+	case 9: // ICMP of any type and length
+		body := make([]byte, int(p.byte()))
+		for i := range min(len(body), 40) {
+			body[i] = p.byte()
+		}
+		b = icmpError(f, [2]uint8{p.byte()}, body)
+		if p.byte()&1 == 0 {
+			b = icmp6(&families[1], b[f.header:])
+		}
+	case 10:
 		f = &families[1]
 		b = extended([]byte{0, 43, 44, 60}[p.byte()&3], 17, 0, p.byte(), p.byte(), p.byte(), 0, 0, 0)
 	}
-	if at := int(p.byte()) * 4; at < len(b) {
+	if at := int(p.byte()) * 4; at < len(b) && p.byte()&1 == 0 {
 		b[at] ^= p.byte()
 	}
 	if f.v4 && p.byte()&1 == 0 && len(b) > 34 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 {
@@ -184,6 +252,9 @@ func (p *player) packet() []byte {
 	}
 	return b
 }
+
+// port is one of few, so that packets and sockets meet.
+func (p *player) port() uint16 { return []uint16{7, 8, 104, 116, 0}[p.byte()%5] }
 
 // take has the device take up to n frames, and the other workers what is theirs.
 func (p *player) take(n int) {
@@ -216,7 +287,7 @@ func (p *player) hear(do byte) {
 			_ = h.s.Reply(h.now, e.Socket, e.Frame)
 		case 2:
 			h.lent--
-			_ = h.s.SendFrame(h.now, e.Socket, e.Frame, socket.AddrFrom(netip.AddrPortFrom(p.addr(), uint16(do))))
+			_ = h.s.SendFrame(h.now, e.Socket, e.Frame, socket.AddrFrom(netip.AddrPortFrom(p.addr(), p.port())))
 		case 3:
 			p.loans = append(p.loans, e.Frame)
 		}
@@ -228,13 +299,14 @@ func (p *player) call() {
 	h := p.h
 	op, which := p.byte(), p.byte()
 	s := &p.sockets[which%8]
-	to := netip.AddrPortFrom(p.addr(), uint16(p.byte()))
+	to := netip.AddrPortFrom(p.addr(), p.port())
 	switch opOpen + op%(opGive-opOpen+1) {
 	case opOpen:
 		family, proto := socket.Datagram, uint8(0)
 		if which > 200 {
 			family, proto = socket.Raw, []uint8{1, 58, 17, 200}[which&3]
 		}
+		_ = h.s.Close(*s)
 		if n, err := h.s.Open(family, proto, socket.Owner{PID: uint32(which)}); err == nil {
 			_ = h.s.SetOptions(n, socket.Options{Events: which&8 != 0, V6Only: which&16 != 0, Broadcast: which&32 != 0})
 			*s = n
@@ -251,7 +323,9 @@ func (p *player) call() {
 		if which > 128 {
 			m.Local = socket.AddrFrom(netip.AddrPortFrom(p.addr(), 0))
 		}
-		_, _ = h.s.SendMsg(h.now, *s, &m)
+		for range 1 + p.byte()&7 {
+			_, _ = h.s.SendMsg(h.now, *s, &m)
+		}
 	case opReceive:
 		_, _ = h.s.RecvMsg(h.now, *s, &socket.Msg{Data: make([]byte, int(which)), Flags: socket.Flags(which & 7)})
 	case opClose:
@@ -296,7 +370,7 @@ func (p *player) end() {
 		p.hear(0)
 	}
 	h.check()
-	if b := h.pool.Books(); b.Free != testFrames {
-		h.t.Errorf("%d of %d frames are home: %+v", b.Free, testFrames, b)
+	if b := h.pool.Books(); b.Free != scriptFrames {
+		h.t.Errorf("%d of %d frames are home: %+v", b.Free, scriptFrames, b)
 	}
 }

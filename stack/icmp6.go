@@ -66,7 +66,6 @@ func (s *Stack) echo6(now umem.Time, f *umem.Frame, p *packet, m wire.ICMPv6) {
 }
 
 // errno6 is what an ICMPv6 error means for the sender (Linux's icmpv6_err_convert).
-// 0: nothing.
 func errno6(m wire.ICMPv6) socket.Errno {
 	switch m.Type() {
 	case wire.ICMPv6Unreachable:
@@ -86,20 +85,15 @@ func errno6(m wire.ICMPv6) socket.Errno {
 	case wire.ICMPv6ParamProblem:
 		return socket.ENOPROTOOPT
 	}
-	return 0
+	return socket.EHOSTUNREACH // an unknown error is an error (RFC 4443, section 2.4 (a))
 }
 
 // inputError6 takes an error about something that this host sent.
 func (s *Stack) inputError6(f *umem.Frame, m wire.ICMPv6, quote []byte) {
-	e := errno6(m)
-	if e == 0 {
-		s.drop(f, ICMPIgnored)
-		return
-	}
 	h, x, transport, ok := wire.CheckQuotedIPv6(quote, wire.DefaultExtLimits)
 	if !ok || x.Fragmented {
 		s.drop(f, ICMPMalformed)
 		return
 	}
-	s.inputError(f, quoted{x.Proto, ip.From16(h[8:24]), ip.From16(h[24:40]), transport}, e)
+	s.inputError(f, quoted{x.Proto, ip.From16(h[8:24]), ip.From16(h[24:40]), transport}, errno6(m))
 }

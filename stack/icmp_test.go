@@ -32,6 +32,17 @@ func TestEchoOfAllSizes(t *testing.T) {
 	})
 }
 
+// TestPaddingDoesNotComeBack: what Ethernet added is no part of the packet.
+func TestPaddingDoesNotComeBack(t *testing.T) {
+	each(t, func(t *testing.T, f *family) {
+		h := knowing(t, f)
+		h.receive(append(echoRequest(f, segment{}, 1, 1, []byte("data")), make([]byte, 18)...))
+		if _, m := icmpOfPacket(t, f, h.one()); string(m[wire.ICMPLen:]) != "data" {
+			t.Errorf("answered %x", m)
+		}
+	})
+}
+
 func TestEchoOfFarHostGoesThroughTheGateway(t *testing.T) {
 	each(t, func(t *testing.T, f *family) {
 		h := newHost(t)
@@ -256,6 +267,10 @@ func TestForgedICMPErrorIsIgnored(t *testing.T) {
 		}
 		h.receive(icmpError(f, f.portUnreach, ours.bytes(f)[wire.EthernetLen:]))
 		h.event(Failed)
+
+		h.socketOf(netip.IPv6Unspecified(), 6000, socket.Options{Events: true}) // hears of all that it sent
+		h.receive(icmpError(f, f.portUnreach, segment{src: f.other, dst: f.peer, srcPort: 6000}.bytes(f)[wire.EthernetLen:]))
+		h.dropped(ICMPIgnored)
 	})
 }
 
@@ -277,4 +292,15 @@ func TestICMPThatAHostIgnores(t *testing.T) {
 		h.dropped(ICMPMalformed)
 		h.none()
 	})
+}
+
+// TestUnknownICMPv6ErrorIsPassedUp: RFC 4443, section 2.4 (a).
+func TestUnknownICMPv6ErrorIsPassedUp(t *testing.T) {
+	f := &families[1]
+	h := knowing(t, f)
+	s := h.socketOf(f.us, 5000, socket.Options{Events: true})
+	h.receive(icmpError(f, [2]uint8{100, 0}, segment{src: f.us, dst: f.peer, srcPort: 5000, dstPort: 9}.bytes(f)[wire.EthernetLen:]))
+	if e := h.event(Failed); e.Errno != socket.EHOSTUNREACH || e.Socket != s || e.Peer != to(f.peer, 9) {
+		t.Errorf("event of %v about %v", e.Errno, e.Peer.Netip())
+	}
 }

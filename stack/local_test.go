@@ -185,3 +185,25 @@ func TestICMPErrorOfAnotherWorker(t *testing.T) {
 		h.pool.Free(out[0])
 	})
 }
+
+// TestAnswerToAHandedOverFrameCanBeHandedOver: the mark is of the way in, not of
+// the frame.
+func TestAnswerToAHandedOverFrameCanBeHandedOver(t *testing.T) {
+	each(t, func(t *testing.T, f *family) {
+		h := newHost(t, func(c *Config, _ *umem.PoolConfig) { c.Worker, c.Workers = 1, 2 })
+		s := h.socketOf(f.us, 7, socket.Options{Events: true})
+		frame := h.frame(segment{src: f.us, srcPort: h.s.ports.Low}.bytes(f))
+		frame.Flags |= umem.FlagLocal | umem.FlagHandedOff
+		h.input(frame)
+		if err := h.s.Reply(h.now, s, h.event(Datagram).Frame); err != nil {
+			t.Fatal(err)
+		}
+		h.lent--
+		h.s.Expire(h.now, 64)
+		var out [2]*umem.Frame
+		if n := h.s.Output(h.now, out[:]); n != 1 || out[0].Port != umem.PortWorker {
+			t.Fatalf("%d frames handed over", n)
+		}
+		h.pool.Free(out[0])
+	})
+}

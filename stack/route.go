@@ -22,7 +22,7 @@ func (s *Stack) scope(dst ip.Addr, iface uint8) uint8 {
 // route finds the way to a destination. The Dest is valid until the next call.
 func (s *Stack) route(now umem.Time, key ip.DestKey) (*ip.Dest, socket.Errno) {
 	d := s.dests.Slot(key)
-	if d.Fresh(key, now, s.neigh.Generation()) {
+	if d.Fresh(key, s.neigh.Generation()) {
 		return d, 0
 	}
 	return d, s.findRoute(now, key, d)
@@ -58,10 +58,10 @@ func (s *Stack) findRoute(now umem.Time, key ip.DestKey, d *ip.Dest) socket.Errn
 		if mac, e = s.resolve(now, &n); e != 0 {
 			return e
 		}
-	} else {
-		n.Until = umem.Never
 	}
-	n.Gen = s.neigh.Generation()
+	if !n.Wait {
+		n.Gen = s.neigh.Generation()
+	}
 	n.SetHeader(mac, f.mac)
 	*d = n
 	return 0
@@ -72,7 +72,7 @@ func (s *Stack) toSelf(n *ip.Dest) {
 	if n.Src == (ip.Addr{}) {
 		n.Src = n.Key.Dst
 	}
-	n.Reach, n.MTU, n.Until, n.Gen = ip.Self, math.MaxUint16, umem.Never, s.neigh.Generation()
+	n.Reach, n.MTU, n.Gen = ip.Self, math.MaxUint16, s.neigh.Generation()
 	n.SetHeader([6]byte{}, [6]byte{})
 }
 
@@ -114,7 +114,6 @@ func (s *Stack) resolve(now umem.Time, n *ip.Dest) ([6]byte, socket.Errno) {
 		n.Wait, n.Neighbour = true, i
 		return [6]byte{}, 0
 	}
-	n.Until = s.neigh.Until(i)
 	return s.neigh.MAC(i), 0
 }
 

@@ -82,7 +82,7 @@ func (s *Stack) destine(now umem.Time, so *socket.Socket, to socket.Addr, from i
 	}
 	key := ip.DestKey{Dst: to.IP, Src: from, Iface: s.scope(to.IP, iface)}
 	d := s.dests.Slot(key)
-	if d.Fresh(key, now, s.neigh.Generation()) && d.Reach != ip.Group && so.CanSend() && to.Port != 0 {
+	if d.Fresh(key, s.neigh.Generation()) && d.Reach != ip.Group && so.CanSend() && to.Port != 0 {
 		return d, to, 0
 	}
 	d, e := s.destineSlow(now, so, to, key)

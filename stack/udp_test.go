@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/xdpstack/xdpstack/stack/socket"
+	"github.com/xdpstack/xdpstack/stack/wire"
 )
 
 func TestUDPEchoWithoutCopy(t *testing.T) {
@@ -59,5 +60,61 @@ func TestRecvMsgCopiesInOrder(t *testing.T) {
 				t.Errorf("from %v to %v, TTL %d", m.Addr.Netip(), m.Local.Netip(), m.TTL)
 			}
 		}
+	})
+}
+
+// TestBroadcastsAreHeard: RFC 1122, section 3.3.6, by sockets bound to the
+// unspecified address or to the broadcast address itself.
+func TestBroadcastsAreHeard(t *testing.T) {
+	f := &families[0]
+	for _, a := range []string{"255.255.255.255", "198.18.0.255"} {
+		for _, local := range []netip.Addr{netip.IPv4Unspecified(), addr(a)} {
+			h := newHost(t)
+			s := h.socketOf(local, 7, socket.Options{})
+			h.receive(segment{dst: addr(a), dstMAC: wire.Broadcast, payload: []byte("all")}.bytes(f))
+			if n := h.s.sockets.Get(s).Queued(); n != 1 {
+				t.Errorf("to %s, bound to %v: %d datagrams", a, local, n)
+			}
+			h.dropped(noReason)
+		}
+	}
+}
+
+// TestTTLIsNoReasonToDrop: RFC 1122, section 3.2.1.7: a host takes what reached it.
+func TestTTLIsNoReasonToDrop(t *testing.T) {
+	each(t, func(t *testing.T, f *family) {
+		for _, ttl := range []byte{0, 1, 255} {
+			h := newHost(t)
+			s := h.socketOf(f.us, 7, socket.Options{})
+			b := segment{}.bytes(f)
+			if f.v4 {
+				b[22] = ttl
+				reseal(b)
+			} else {
+				b[21] = ttl
+			}
+			h.receive(b)
+			m := socket.Msg{}
+			if _, err := h.s.RecvMsg(h.now, s, &m); err != nil || m.TTL != ttl {
+				t.Errorf("TTL %d: received %d, %v", ttl, m.TTL, err)
+			}
+		}
+	})
+}
+
+// TestSocketThatOpensAfterItsFirstDatagram: what was found before is forgotten.
+func TestSocketThatOpensAfterItsFirstDatagram(t *testing.T) {
+	each(t, func(t *testing.T, f *family) {
+		h := newHost(t)
+		h.receive(segment{}.bytes(f))
+		h.dropped(NoSocket)
+		wild := h.socketOf(netip.IPv6Unspecified(), 7, socket.Options{})
+		h.receive(segment{}.bytes(f))
+		h.dropped(noReason)
+		if err := h.s.Connect(wild, netip.AddrPortFrom(f.other, 9)); err != nil {
+			t.Fatal(err)
+		}
+		h.receive(segment{}.bytes(f))
+		h.dropped(NoSocket)
 	})
 }

@@ -83,6 +83,11 @@ var (
 // of less than least bytes.
 func (p *Pool) Sent(frames []*Frame, least int, out []Extent) (n int, bytes uint64) {
 	n, bytes = p.sendRun(frames, least, out)
+	if n < len(frames) {
+		if f := frames[n]; f.place != PlaceStack || f.holds&holdMask == 0 {
+			f.misuse("Sent", int(f.place))
+		}
+	}
 	p.places[PlaceStack] -= n
 	p.places[PlaceTx] += n
 	return n, bytes
@@ -93,11 +98,8 @@ func (p *Pool) sendRun(frames []*Frame, least int, out []Extent) (n int, bytes u
 	out = out[:len(frames)]
 	for i, f := range frames {
 		size := int(f.tail) - int(f.data)
-		if size < least || f.next != none {
+		if size < least || f.next != none || f.place != PlaceStack || f.holds&holdMask == 0 {
 			return i, bytes
-		}
-		if f.place != PlaceStack || f.holds&holdMask == 0 {
-			f.misuse("Sent", int(f.place))
 		}
 		f.place, f.last = PlaceTx, ActSent
 		x := &out[i]

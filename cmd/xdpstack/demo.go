@@ -208,7 +208,7 @@ func (d *demo) packet(ctx context.Context, stack *demoStack, to netip.AddrPort) 
 			if err != nil {
 				return err
 			}
-			if d.report.Packet.Stages == nil || life.total() < d.report.Packet.total() {
+			if life.Same && (d.report.Packet.Stages == nil || life.total() < d.report.Packet.total()) {
 				d.report.Packet = life
 			}
 		}

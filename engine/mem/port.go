@@ -136,15 +136,18 @@ func (p *Port) carry(frames []*umem.Frame) {
 		p.have += n
 	}
 	mem, room := to.pool.Region().Mem(), to.pool.Region().ChunkSize()-umem.Headroom
-	n := 0
+	have, n := p.have, 0
 	for i, f := range frames {
-		if n == p.have {
+		if n == have {
 			to.missed.Add(uint64(len(frames) - i))
 			break
 		}
-		at := p.theirs[p.have-1-n] + umem.Headroom
-		size, ok := copyTo(mem[at:at+uint64(room)], f)
-		if !ok {
+		at := p.theirs[have-1-n] + umem.Headroom
+		dst := mem[at : at+uint64(room)]
+		size := f.Len()
+		if f.Next() == nil && size <= room {
+			copy(dst, f.Bytes())
+		} else if size = f.CopyTo(dst); size < f.TotalLen() {
 			to.tooLong.Add(1)
 			continue
 		}
@@ -155,37 +158,26 @@ func (p *Port) carry(frames []*umem.Frame) {
 	to.rx.PushBatch(p.extents[:n]) // as many slots as the fill ring: there is room
 }
 
-// copyTo copies a packet, in one piece whatever it was, if it fits.
-func copyTo(dst []byte, f *umem.Frame) (n int, ok bool) {
-	if f.Next() == nil {
-		b := f.Bytes()
-		return copy(dst, b), len(b) <= len(dst)
-	}
-	return f.CopyTo(dst), f.TotalLen() <= len(dst)
-}
-
 // complete notes frames that were carried, for Reap.
 func (p *Port) complete(frames []*umem.Frame) {
 	for len(frames) > 0 {
 		n, bytes := p.pool.Sent(frames, 0, p.extents[:])
-		for i := range n {
-			p.note(p.extents[i].Addr)
+		ring, at := p.sent, p.first+p.nsent
+		for i := range p.extents[:n] {
+			ring[(at+i)&(len(ring)-1)] = p.extents[i].Addr
 		}
+		p.nsent += n
 		if n < len(frames) { // a chain: its first frame stands for it
 			addr, _ := frames[n].ToTx()
 			p.pool.Moved(umem.PlaceStack, umem.PlaceTx, 1)
-			p.note(addr)
+			p.sent[(at+n)&(len(p.sent)-1)] = addr
+			p.nsent++
 			bytes += uint64(frames[n].TotalLen())
 			n++
 		}
 		p.stats.TxBytes += bytes
 		frames = frames[n:]
 	}
-}
-
-func (p *Port) note(addr uint64) {
-	p.sent[(p.first+p.nsent)&(len(p.sent)-1)] = addr
-	p.nsent++
 }
 
 // Reap returns frames that were sent: see engine.Port.

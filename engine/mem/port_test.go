@@ -34,9 +34,13 @@ func pool(t testing.TB, frames, chunk int) *umem.Pool {
 	return p
 }
 
-func pair(t testing.TB, a, b *umem.Pool, slots int) (*mem.Port, *mem.Port) {
+func pair(t testing.TB, a, b *umem.Pool, slots int, numberB ...uint8) (*mem.Port, *mem.Port) {
 	t.Helper()
-	pa, pb, err := mem.Pair(a, b, mem.Config{Slots: slots, NumberA: 3, NumberB: 4})
+	cfg := mem.Config{Slots: slots}
+	for _, n := range numberB {
+		cfg.NumberB = n
+	}
+	pa, pb, err := mem.Pair(a, b, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +85,7 @@ func closed(t testing.TB, ports []*mem.Port, pools ...*umem.Pool) {
 // TestWire: packets arrive in order and whole, in frames of the receiver; the sender's come back.
 func TestWire(t *testing.T) {
 	a, b := pool(t, 64, 2048), pool(t, 64, 4096)
-	pa, pb := pair(t, a, b, 16)
+	pa, pb := pair(t, a, b, 16, 4)
 	sizes := []int{0, 1, 60, 61, 1500, 1792}
 	var frames []*umem.Frame
 	for i, n := range sizes {

@@ -60,7 +60,7 @@ type collector struct {
 	failures []result
 	skips    []result            // of every phase; leftOut is what none of them ran
 	timed    []result            // top-level tests, for the list of the slowest
-	ran      map[string]struct{} // tests that passed in some phase, as package and name
+	ran      map[string]struct{} // tests that ran in some phase, well or not, as package and name
 }
 
 func newCollector(progress io.Writer) *collector {
@@ -198,7 +198,7 @@ func (c *collector) count(pkg string, u *unit, t *test) {
 	if !strings.Contains(t.name, "/") && c.phase != "fuzz" {
 		c.timed = append(c.timed, r)
 	}
-	if t.ended == "pass" {
+	if t.ended != "skip" {
 		c.ran[r.key()] = struct{}{}
 	}
 	switch {

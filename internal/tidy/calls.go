@@ -38,10 +38,11 @@ func inStack(f *File, _ string) bool { return f.in("stack") && !f.Test() }
 
 // outsideMain: deferred calls, and so clean-up, do not run in os.Exit. In tests it is for
 // TestMain and its file, main_test.go, and for the functions, named helper…, of a process
-// that a test starts of itself.
+// that a test starts of itself. An example shows a program, whose main may.
 func outsideMain(f *File, function string) bool {
 	if f.Test() {
-		return function != "TestMain" && path.Base(f.Path) != "main_test.go" && !strings.HasPrefix(function, "helper")
+		return function != "TestMain" && path.Base(f.Path) != "main_test.go" &&
+			!strings.HasPrefix(function, "helper") && !strings.HasPrefix(function, "Example")
 	}
 	return f.AST.Name.Name != "main" || function != "main"
 }

@@ -65,8 +65,8 @@ var bans = []ban{
 	{"github.com/google/gopacket", []string{"."}, "stack/wire", nil},
 }
 
-// checkImports holds the root module to layers and bans. Tests may use internal packages and
-// any module, and those of the stack what they need to draw seeds and read the environment.
+// checkImports holds the root module to layers and bans. Tests may use the package they are
+// of, internal packages and any module, and those of the stack what they need to draw seeds and read the environment.
 func checkImports(t *Tree) []Finding {
 	var found []Finding
 	for _, f := range t.goFiles() {
@@ -105,7 +105,7 @@ func (l layer) judge(f *File, path string) string {
 		allowed := slices.ContainsFunc(l.ours, func(o string) bool {
 			return folder == o || o != "." && under(folder, o)
 		})
-		if allowed || f.Test() && under(folder, "internal") {
+		if allowed || f.Test() && (folder == f.Dir() || under(folder, "internal")) {
 			return ""
 		}
 		return fmt.Sprintf("%s must not import %s; imports run one way (docs/ARCHITECTURE.md): pass in what it needs",

@@ -158,10 +158,11 @@ func (p Prefix) mask() Addr {
 	return Addr{^(^uint64(0) >> p.Bits), 0}
 }
 
-// Contains reports whether a lies in the prefix.
+// Contains reports whether a lies in the prefix. "::/0" does not hold IPv4, though
+// its bits would say so.
 func (p Prefix) Contains(a Addr) bool {
 	m := p.mask()
-	return (a.Hi^p.Addr.Hi)&m.Hi == 0 && (a.Lo^p.Addr.Lo)&m.Lo == 0
+	return a.Is4() == p.Addr.Is4() && (a.Hi^p.Addr.Hi)&m.Hi == 0 && (a.Lo^p.Addr.Lo)&m.Lo == 0
 }
 
 // Broadcast is the directed broadcast address of an IPv4 prefix (RFC 1122,

@@ -6,7 +6,6 @@ import (
 	"github.com/xdpstack/xdpstack/stack/table"
 	"github.com/xdpstack/xdpstack/stack/wire"
 	"github.com/xdpstack/xdpstack/stack/wire/checksum"
-	"github.com/xdpstack/xdpstack/umem"
 )
 
 // How a destination is reached.
@@ -33,10 +32,9 @@ const maxHeader = wire.EthernetLen + wire.IPv6Len
 // link and network headers, complete but for what Put fills in.
 type Dest struct {
 	Key   DestKey
-	Src   Addr // the source address that packets get
-	Hop   Addr // the neighbour
-	Until umem.Time
-	Gen   uint32
+	Src   Addr   // the source address that packets get
+	Hop   Addr   // the neighbour
+	Gen   uint64 // of the neighbours when this was made; 0: not to be used again
 	MTU   uint16
 	Port  uint8 // device
 	Iface uint8
@@ -52,9 +50,8 @@ type Dest struct {
 }
 
 // Fresh reports whether d is about key and still right.
-func (d *Dest) Fresh(key DestKey, now umem.Time, generation uint32) bool {
-	return d.Key.Dst == key.Dst && d.Key.Src == key.Src && d.Key.Iface == key.Iface &&
-		d.Gen == generation && now < d.Until
+func (d *Dest) Fresh(key DestKey, generation uint64) bool {
+	return d.Gen == generation && d.Key.Dst == key.Dst && d.Key.Src == key.Src && d.Key.Iface == key.Iface
 }
 
 // Is4 reports whether packets to d are of IPv4.

@@ -19,8 +19,8 @@
 //   - Dest is what is known about one destination: route, next hop, link
 //     address, and the headers that every packet to it begins with.
 //   - Dests is the cache of them. An entry is valid for as long as the
-//     generation in which it was made and no longer than its neighbour counts as
-//     reachable; what is not valid is looked up again, never patched.
+//     generation of the neighbours in which it was made, which ends whenever one
+//     moves, ages or goes; what is not valid is looked up again, never patched.
 //   - Bucket is a token bucket: ICMP errors pass through one (RFC 4443, section
 //     2.4 (f); RFC 1812, section 4.3.2.8).
 //

@@ -36,6 +36,7 @@ type Routes struct {
 // route has the mask worked out.
 type route struct {
 	mask Addr
+	v4   bool
 	Route
 }
 
@@ -55,16 +56,17 @@ func NewRoutes(routes []Route) (Routes, error) {
 		for ; i > 0 && t.routes[i-1].Dst.Bits < r.Dst.Bits; i-- {
 			t.routes[i] = t.routes[i-1]
 		}
-		t.routes[i] = route{mask: r.Dst.mask(), Route: r}
+		t.routes[i] = route{mask: r.Dst.mask(), v4: r.Dst.Addr.Is4(), Route: r}
 	}
 	return t, nil
 }
 
 // Lookup finds the route with the longest prefix that holds dst, or nil.
 func (t *Routes) Lookup(dst Addr) *Route {
+	v4 := dst.Is4()
 	for i := range t.routes {
 		r := &t.routes[i]
-		if (dst.Hi^r.Dst.Addr.Hi)&r.mask.Hi == 0 && (dst.Lo^r.Dst.Addr.Lo)&r.mask.Lo == 0 {
+		if r.v4 == v4 && (dst.Hi^r.Dst.Addr.Hi)&r.mask.Hi == 0 && (dst.Lo^r.Dst.Addr.Lo)&r.mask.Lo == 0 {
 			return &r.Route
 		}
 	}

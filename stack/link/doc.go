@@ -25,7 +25,7 @@
 //     is Due.
 //
 //   - Generation changes whenever a link address that was handed out may be wrong
-//     now; caches compare it.
+//     now, or its entry has aged; caches compare it.
 //
 //   - Qdisc is the queue before the device: a bounded fifo. A full TX ring makes
 //     it grow, a full Qdisc drops and says so (ENOBUFS).

@@ -34,7 +34,7 @@ type Neighbours struct {
 	cfg     Config
 	hand    uint32 // where the search for an entry to push out goes on
 
-	generation uint32
+	generation uint64
 	incomplete int
 	pending    int
 
@@ -60,8 +60,9 @@ func NewNeighbours(cfg Config) *Neighbours {
 	return t
 }
 
-// Generation changes whenever a link address given out may be wrong now.
-func (t *Neighbours) Generation() uint32 { return t.generation }
+// Generation, never 0, changes whenever a link address given out may be wrong now,
+// or its entry wants to hear of the next use.
+func (t *Neighbours) Generation() uint64 { return t.generation }
 
 // Len is the number of entries, Pending that of frames that wait in all.
 func (t *Neighbours) Len() int { return t.slab.Len() }
@@ -94,17 +95,6 @@ func (t *Neighbours) State(i uint32) State { return t.entries[i].state }
 
 // Due is when Timer wants to be called for entry i.
 func (t *Neighbours) Due(i uint32) umem.Time { return t.entries[i].due }
-
-// Until is how long the link address of entry i may be cached, for as long as
-// Generation stays the same: until its timer has something to do, since states
-// change there. 0: not at all.
-func (t *Neighbours) Until(i uint32) umem.Time {
-	e := &t.entries[i]
-	if e.state < Reachable || e.state == Stale {
-		return 0
-	}
-	return e.due
-}
 
 // Source is the address of the packet that made us ask for entry i.
 func (t *Neighbours) Source(i uint32) ip.Addr { return t.entries[i].src }
@@ -167,7 +157,7 @@ func (t *Neighbours) enter(e *entry, s State) {
 		t.incomplete++
 	}
 	if e.state == Reachable {
-		t.generation++
+		t.generation++ // Stale is to hear of its first use
 	}
 	e.state = s
 	e.tries = 0

@@ -110,7 +110,6 @@ func (b *touchesSent) Expire(now umem.Time, budget int) {
 type damages struct {
 	Verbs
 	seen int
-	done bool
 }
 
 func (b *damages) Events(out []stack.Event) int {

@@ -10,12 +10,18 @@ import (
 // Start is the time at which a Net begins: not 0, which is "never was" to many.
 const Start = umem.Second
 
+// maxEvents is how many events a run may have. A scenario has some ten thousand; what
+// goes round for ever must end with a failure, and not with the patience of whoever
+// waits.
+const maxEvents = 2e6
+
 // Net is a network of stacks in one goroutine and in virtual time. Nothing in it
 // depends on anything but its seed, its hosts and the calls made to it.
 type Net struct {
 	seed     uint64
 	now      umem.Time
 	queue    queue
+	events   int
 	wire     *rand.Rand
 	schedule *rand.Rand
 
@@ -109,6 +115,10 @@ func (n *Net) Settle(limit umem.Time) error {
 }
 
 func (n *Net) step() {
+	if n.events++; n.events > maxEvents {
+		n.Fail("sim: %d events: something goes round; %s", n.events, n.waiting())
+		return
+	}
 	e := n.queue.pop()
 	n.now = e.at
 	e.run()

@@ -176,6 +176,9 @@ func TestTrafficGoesOnAfterAnOutage(t *testing.T) {
 		if before < 1 || before > 3 {
 			t.Errorf("%d answers before the wire was cut, want 2", before)
 		}
+		if len(c.errs) == 0 {
+			t.Error("a minute without the neighbour, and nobody was told: it must turn stale, be probed and given up")
+		}
 		if err := p.Run(cut + 70*umem.Second); err != nil {
 			t.Fatal(err)
 		}
