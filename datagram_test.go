@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/stack/socket"
 )
 
@@ -371,6 +372,28 @@ func TestBadConfigurations(t *testing.T) {
 		change(&c)
 		if _, err := New(t.Context(), c); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestDedicatedWorkers own their threads, and wake goroutines by a dispatcher.
+func TestDedicatedWorkers(t *testing.T) {
+	a, b := pair(t, 1, func(c *Config) { c.Scheduling, c.CPUs = engine.Dedicated, []int{-1} })
+	ca, cb := listen(t, a, "udp4", "198.18.0.1"), listen(t, b, "udp4", "198.18.0.2")
+	buf := make([]byte, 100)
+	for range 200 {
+		if _, err := ca.WriteTo([]byte("there"), cb.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		n, from, err := cb.ReadFrom(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cb.WriteTo(buf[:n], from); err != nil {
+			t.Fatal(err)
+		}
+		if n, _, err = ca.ReadFrom(buf); err != nil || string(buf[:n]) != "there" {
+			t.Fatalf("%q, %v", buf[:n], err)
 		}
 	}
 }

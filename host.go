@@ -209,7 +209,7 @@ func (h *Host) shut() error {
 func (h *Host) dismantle() (err error) {
 	for _, s := range h.shards {
 		if s.waker != nil {
-			s.waker.close()
+			err = errors.Join(err, s.waker.close())
 		}
 		if s.worker != nil {
 			err = errors.Join(err, s.worker.Close())

@@ -1,13 +1,9 @@
 package xdpstack
 
 import (
-	"encoding/binary"
-	"os"
 	"runtime"
-	"sync"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/engine/spsc"
 )
 
@@ -27,38 +23,26 @@ func (s signal) wake() {
 }
 
 // waker wakes goroutines from a worker, once a batch. A worker that owns its
-// thread would pay a futex for every goroutine that it makes runnable (17 µs
-// measured, docs/ARCHITECTURE.md); so it writes an eventfd once, and a
-// dispatcher goroutine, woken by the runtime's poller, does the rest. A worker
-// that shares its thread signals directly and yields.
+// thread leaves that to an engine.Dispatcher; one that shares its thread signals
+// directly, and yields.
 type waker struct {
-	direct bool
-	due    []signal // this batch's, deduplicated by the sockets' own flags
-
+	due  []signal // this batch's
 	ring *spsc.Ring[signal]
-	file *os.File
-	fd   int
-	done sync.WaitGroup
+	far  *engine.Dispatcher // nil: signal directly
+	pops [64]signal         // the dispatcher's
 }
 
 // maxWakes bounds what one batch can wake; the rest stays due for the next turn.
 const maxWakes = 1024
 
-func newWaker(direct bool) (*waker, error) {
-	w := &waker{direct: direct, due: make([]signal, 0, maxWakes)}
+func newWaker(direct bool) (w *waker, err error) {
+	w = &waker{due: make([]signal, 0, maxWakes)}
 	if direct {
 		return w, nil
 	}
-	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
-	}
-	w.fd = fd
-	w.file = os.NewFile(uintptr(fd), "xdpstack-waker")
 	w.ring = newRing[signal](maxWakes)
-	w.done.Add(1)
-	go w.dispatch()
-	return w, nil
+	w.far, err = engine.NewDispatcher(w.dispatch)
+	return w, err
 }
 
 // add notes that s is to be woken when the batch is through. It reports false
@@ -76,7 +60,7 @@ func (w *waker) flush() {
 	if len(w.due) == 0 {
 		return
 	}
-	if w.direct {
+	if w.far == nil {
 		for _, s := range w.due {
 			s.wake()
 		}
@@ -86,34 +70,22 @@ func (w *waker) flush() {
 	}
 	n := w.ring.PushBatch(w.due)
 	w.due = w.due[:copy(w.due, w.due[n:])]
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
-	// It cannot fail but when the counter is full, and then the dispatcher is
-	// awake already.
-	_, _ = unix.Write(w.fd, one[:])
+	w.far.Wake()
 }
 
-// dispatch runs in a goroutine of its own until close.
+// dispatch is the dispatcher's: wake what the worker put on the ring.
 func (w *waker) dispatch() {
-	defer w.done.Done()
-	var buf [8]byte
-	batch := make([]signal, 64)
-	for {
-		if _, err := w.file.Read(buf[:]); err != nil {
-			return
-		}
-		for n := w.ring.Pop(batch); n > 0; n = w.ring.Pop(batch) {
-			for _, s := range batch[:n] {
-				s.wake()
-			}
+	for n := w.ring.Pop(w.pops[:]); n > 0; n = w.ring.Pop(w.pops[:]) {
+		for _, s := range w.pops[:n] {
+			s.wake()
 		}
 	}
 }
 
 // close ends the dispatcher, after the worker has ended.
-func (w *waker) close() {
-	if w.file != nil {
-		_ = w.file.Close()
-		w.done.Wait()
+func (w *waker) close() error {
+	if w.far == nil {
+		return nil
 	}
+	return w.far.Close()
 }

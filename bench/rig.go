@@ -106,7 +106,7 @@ func (r *rig) spareRoute(itf *afxdp.Interface) error {
 			bits, _ = route.Dst.Mask.Size()
 		}
 		if bits == 0 {
-			return fmt.Errorf("bench: %w: this host's default route is by %s, which would be cut off; name the addresses to take, or all of them expressly", ErrConfig, itf.Name)
+			return fmt.Errorf("bench: %w: this host's default route is by %s, which would be cut off; name the addresses to take (--addr), or all of them expressly (--all)", ErrConfig, itf.Name)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/xdpstack/xdpstack/stack/ip"
 	"github.com/xdpstack/xdpstack/stack/link"
 	"github.com/xdpstack/xdpstack/stack/wire"
+	"github.com/xdpstack/xdpstack/umem"
 )
 
 // TestQuestionsAreAnswered: RFC 826; RFC 4861, section 7.2.4.
@@ -200,4 +201,14 @@ func TestUnknownNDOptionsAreSkipped(t *testing.T) {
 	h.one()
 	h.expectState(f.peer, link.Stale)
 	h.dropped(noReason)
+}
+
+// TestReplyNobodyAskedForConfirmsNothing: anybody can send one.
+func TestReplyNobodyAskedForConfirmsNothing(t *testing.T) {
+	f := &families[0]
+	h := knowing(t, f)
+	h.pass(46 * umem.Second)
+	h.expectState(f.peer, link.Stale)
+	h.receive(advertisement(f, f.peer, peerMAC))
+	h.expectState(f.peer, link.Stale)
 }

@@ -106,9 +106,12 @@ func TestTTLIsNoReasonToDrop(t *testing.T) {
 func TestSocketThatOpensAfterItsFirstDatagram(t *testing.T) {
 	each(t, func(t *testing.T, f *family) {
 		h := newHost(t)
+		wild, _ := h.s.Open(socket.Datagram, 0, socket.Owner{})
 		h.receive(segment{}.bytes(f))
 		h.dropped(NoSocket)
-		wild := h.socketOf(netip.IPv6Unspecified(), 7, socket.Options{})
+		if err := h.s.Bind(wild, netip.AddrPortFrom(netip.IPv6Unspecified(), 7)); err != nil {
+			t.Fatal(err)
+		}
 		h.receive(segment{}.bytes(f))
 		h.dropped(noReason)
 		if err := h.s.Connect(wild, netip.AddrPortFrom(f.other, 9)); err != nil {

@@ -13,6 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/xdpstack/xdpstack"
+	"github.com/xdpstack/xdpstack/bench"
+	"github.com/xdpstack/xdpstack/engine"
+	"github.com/xdpstack/xdpstack/engine/afxdp"
+	"github.com/xdpstack/xdpstack/engine/xdp"
 	"github.com/xdpstack/xdpstack/internal/lab"
 )
 
@@ -118,6 +123,20 @@ func TestCodeOf(t *testing.T) {
 		{inCommand(syscall.ENODEV), exitNotFound},
 		{inCommand(context.Canceled), exitInterrupted},
 		{inCommand(errors.Join(context.Canceled, lab.ErrInUse)), exitInterrupted},
+		{inCommand(bench.ErrConfig), exitUsage},
+		{inCommand(xdpstack.ErrConfig), exitUsage},
+		{inCommand(xdpstack.ErrAddressInUse), exitInUse},
+		{inCommand(afxdp.ErrConfig), exitUsage},
+		{inCommand(afxdp.ErrMTU), exitUnsupported},
+		{inCommand(afxdp.ErrMemlock), exitPermission},
+		{inCommand(xdp.ErrForeignProgram), exitInUse},
+		{inCommand(engine.ErrBusy), exitInUse},
+		{inCommand(engine.ErrPermission), exitPermission},
+		{inCommand(engine.ErrNotSupported), exitUnsupported},
+		{inCommand(engine.ErrNoDevice), exitNotFound},
+		{inCommand(engine.ErrNoQueue), exitNotFound},
+		{inCommand(engine.ErrGone), exitNotFound},
+		{inCommand(engine.ErrDown), exitFailed},
 		// What a package says comes before what the kernel said.
 		{inCommand(fmt.Errorf("%w: %w", lab.ErrNotFound, syscall.EBUSY)), exitNotFound},
 	} {
