@@ -77,18 +77,29 @@ func TestTxOnlyAtFullSpeed(t *testing.T) {
 }
 
 // fed runs a benchmark in host a, fed by packets of host b at a rate that nothing is lost at. The
-// source begins when the benchmark has its program on the interface, and ends before it.
+// source begins when the benchmark measures, and ends before it.
 func fed(t *testing.T, l *lab.Lab, run func(context.Context, Config) (Result, error), cfg Config, p Packets) (res, source Result) {
 	t.Helper()
 	a, b := l.Host("a"), l.Host("b")
 	ctx, end := context.WithCancel(bounded(t))
-	ended := make(chan error, 1)
+	began, ended := make(chan bool, 1), make(chan error, 1)
+	cfg.Interval = 10 * time.Millisecond
+	cfg.Report = func(Interval) {
+		select {
+		case began <- true:
+		default:
+		}
+	}
 	go func() {
 		var err error
 		res, err = on(a, run, ctx, cfg)
 		ended <- err
 	}()
-	until(t, "the program is attached", func() bool { return attached(t, a, a.Interface().Name) != 0 })
+	select {
+	case <-began:
+	case err := <-ended:
+		t.Fatal("ended before it began: ", err)
+	}
 	source, err := on(b, Pktgen, ctx, Config{Packets: p, Rate: slow, Duration: short})
 	if err != nil {
 		t.Error(err)

@@ -21,8 +21,8 @@ func (s *Stack) scope(dst ip.Addr, iface uint8) uint8 {
 
 // route finds the way to a destination. The Dest is valid until the next call.
 func (s *Stack) route(now umem.Time, key ip.DestKey) (*ip.Dest, socket.Errno) {
-	d := s.dests.Slot(key)
-	if d.Fresh(key, s.neigh.Generation()) {
+	d := s.dests.Slot(key.Dst, key.Src, key.Iface)
+	if d.Fresh(key.Dst, key.Src, key.Iface, s.neigh.Generation()) {
 		return d, 0
 	}
 	return d, s.findRoute(now, key, d)

@@ -80,12 +80,12 @@ func (s *Stack) destine(now umem.Time, so *socket.Socket, to socket.Addr, from i
 	if from == (ip.Addr{}) && !so.Local.IP.IsAny() {
 		from = so.Local.IP
 	}
-	key := ip.DestKey{Dst: to.IP, Src: from, Iface: s.scope(to.IP, iface)}
-	d := s.dests.Slot(key)
-	if d.Fresh(key, s.neigh.Generation()) && d.Reach != ip.Group && so.CanSend() && to.Port != 0 {
+	iface = s.scope(to.IP, iface)
+	d := s.dests.Slot(to.IP, from, iface)
+	if d.Fresh(to.IP, from, iface, s.neigh.Generation()) && d.Reach != ip.Group && so.CanSend() && to.Port != 0 {
 		return d, to, 0
 	}
-	d, e := s.destineSlow(now, so, to, key)
+	d, e := s.destineSlow(now, so, to, ip.DestKey{Dst: to.IP, Src: from, Iface: iface})
 	return d, to, e
 }
 

@@ -15,7 +15,9 @@ import (
 	"github.com/xdpstack/xdpstack/internal/probe"
 )
 
-// flood keeps both queues busy with datagrams until stop is called.
+// flood keeps both queues busy with datagrams until stop is called: bursts of
+// 128 each millisecond from each of two goroutines, which leaves the cores, two
+// for everybody, time to answer pings.
 func flood(t testing.TB, l *lab.Lab) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -32,8 +34,10 @@ func flood(t testing.TB, l *lab.Lab) (stop func()) {
 		}
 		wg.Go(func() {
 			data := make([]byte, 64)
-			for i := 0; ctx.Err() == nil; i++ {
-				_, _ = conns[i%len(conns)].Write(data) // refused once the stack is dead
+			for tick := time.Tick(time.Millisecond); ctx.Err() == nil; <-tick {
+				for i := range 128 {
+					_, _ = conns[i%len(conns)].Write(data) // refused once the stack is dead
+				}
 			}
 			for _, c := range conns {
 				_ = c.Close()

@@ -265,18 +265,18 @@ func TestDestWritesTheHeadersThatWireDoes(t *testing.T) {
 
 func TestDestIsFreshWithinItsGeneration(t *testing.T) {
 	dests := NewDests(3, table.NewSecret(func() uint64 { return 42 }))
-	key := DestKey{Dst: Loopback6, Src: AllNodes6, Iface: 1}
-	d := dests.Slot(key)
-	*d = Dest{Key: key, Gen: 7}
-	if !d.Fresh(key, 7) || dests.Slot(key) != d {
+	dst, src := Loopback6, AllNodes6
+	d := dests.Slot(dst, src, 1)
+	*d = Dest{Key: DestKey{Dst: dst, Src: src, Iface: 1}, Gen: 7}
+	if !d.Fresh(dst, src, 1, 7) || dests.Slot(dst, src, 1) != d {
 		t.Error("it is not found again")
 	}
 	for name, stale := range map[string]bool{
-		"another generation": d.Fresh(key, 8),
-		"another address":    d.Fresh(DestKey{Dst: Loopback4, Src: AllNodes6, Iface: 1}, 7),
-		"another source":     d.Fresh(DestKey{Dst: Loopback6, Iface: 1}, 7),
-		"another interface":  d.Fresh(DestKey{Dst: Loopback6, Src: AllNodes6}, 7),
-		"an empty slot":      new(Dest).Fresh(DestKey{}, 1),
+		"another generation": d.Fresh(dst, src, 1, 8),
+		"another address":    d.Fresh(Loopback4, src, 1, 7),
+		"another source":     d.Fresh(dst, Addr{}, 1, 7),
+		"another interface":  d.Fresh(dst, src, 0, 7),
+		"an empty slot":      new(Dest).Fresh(Addr{}, Addr{}, 0, 1),
 	} {
 		if stale {
 			t.Errorf("%s: taken for fresh", name)
