@@ -52,16 +52,26 @@ type Config struct {
 	// Limits bound the stack of each worker.
 	Limits stack.Limits
 
+	// ledgerEvery is after how many turns a worker checks its ledger: now and then in
+	// production, every turn in tests.
+	ledgerEvery int
+
 	// Log hears what is in force and what could not be; nil for slog.Default.
 	Log *slog.Logger
 }
 
-const defaultDAD = 100 * umem.Millisecond
+const (
+	defaultDAD         = 100 * umem.Millisecond
+	defaultLedgerEvery = 1024
+)
 
 // complete fills in what was left at zero, and checks what needs no device.
 func (c *Config) complete() error {
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.ledgerEvery == 0 {
+		c.ledgerEvery = defaultLedgerEvery
 	}
 	switch {
 	case c.DAD == 0:

@@ -101,7 +101,7 @@ func (h *Host) build() error {
 			ID: i, CPU: cpus[i],
 			Mode: h.cfg.Scheduling, Poll: h.cfg.Poll,
 			Ports: []engine.Port{h.dev.ports()[i]}, Pool: h.dev.pool(i),
-			Program: s, Mesh: mesh,
+			Program: s, Mesh: mesh, LedgerEvery: h.cfg.ledgerEvery,
 		})
 		if err != nil {
 			return err

@@ -105,8 +105,8 @@ func pair(t testing.TB, workers int, change ...func(*Config)) (a, b *Host) {
 		cfg := Config{
 			Interface: "wire",
 			Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0." + last + "/24"), netip.MustParsePrefix("2001:2::" + last + "/64")},
-			DAD:       -1,
-			Log:       slog.New(slog.DiscardHandler),
+			DAD:       -1, ledgerEvery: 1,
+			Log: slog.New(slog.DiscardHandler),
 		}
 		for _, c := range change {
 			c(&cfg)

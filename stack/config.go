@@ -62,8 +62,8 @@ const (
 type Limits struct {
 	Neighbours    int // entries of the neighbour table; 1024
 	Incomplete    int // of them unresolved; 256
-	PendingEach   int // frames that wait for one neighbour; 4
-	Pending       int // frames that wait for neighbours in all; 64
+	PendingEach   int // frames that wait for one neighbour; 64
+	Pending       int // frames that wait for neighbours in all; 256
 	Qdisc         int // frames that wait for a device; 1024
 	Local         int // frames from this host to itself that wait; 256
 	Handoff       int // frames on their way to other workers; 256
@@ -84,7 +84,7 @@ func (l Limits) withDefaults() Limits {
 		field *int
 		value int
 	}{
-		{&l.Neighbours, 1024}, {&l.Incomplete, 256}, {&l.PendingEach, 4}, {&l.Pending, 64},
+		{&l.Neighbours, 1024}, {&l.Incomplete, 256}, {&l.PendingEach, 64}, {&l.Pending, 256},
 		{&l.Qdisc, 1024}, {&l.Local, 256}, {&l.Handoff, 256},
 		{&l.Sockets, 4096}, {&l.RawSockets, 16}, {&l.Events, 1024},
 		{&l.RecvFrames, 256}, {&l.RecvBytes, 212992}, {&l.Destinations, 256},
