@@ -52,13 +52,14 @@ func racePhase(ctx context.Context, _ options, pkgs []pkg, c *collector) {
 		"-race", "-short", "-count=1", "-p=1", perPackage)
 }
 
-// soakPhase runs what finds something only after long: a third of the time each for the soak
+// soakPhase runs what finds something only after long: a third of the time each for all soak
 // tests, for the unit tests again and again, and for fuzzing.
 func soakPhase(ctx context.Context, opt options, pkgs []pkg, c *collector) {
 	third := opt.soakTime / 3
 
 	c.begin("soak")
-	goTest(ctx, c, []string{"SOAK=" + third.String()}, paths(pkgs, hasSoakTests),
+	each := third / time.Duration(max(countSoakTests(pkgs), 1))
+	goTest(ctx, c, []string{"SOAK=" + each.String()}, paths(pkgs, hasSoakTests),
 		"-run=^TestSoak", "-count=1", "-p=1", "-timeout=0")
 
 	c.begin("again")
@@ -76,6 +77,14 @@ func soakPhase(ctx context.Context, opt options, pkgs []pkg, c *collector) {
 func hasSoakTests(p pkg) bool {
 	names, err := p.testFunctions("TestSoak")
 	return err != nil || len(names) > 0
+}
+
+func countSoakTests(pkgs []pkg) (n int) {
+	for _, p := range pkgs {
+		names, _ := p.testFunctions("TestSoak") // an error shows in the package's own run
+		n += len(names)
+	}
+	return n
 }
 
 func (c *collector) hasFailures() bool { return len(c.failures) > 0 }

@@ -22,7 +22,7 @@ func seeds(t *testing.T, n int) []uint64 {
 	if *onlySeed != 0 {
 		return []uint64{*onlySeed}
 	}
-	if raceDetector {
+	if raceDetector || testing.Short() {
 		n = max(n/10, 3)
 	}
 	first := testenv.Seed(t) | 1
