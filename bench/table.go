@@ -163,7 +163,10 @@ func (t *table) one(ctx context.Context, run func(context.Context, Config) (Resu
 	}
 	stop := func() error { return nil }
 	if fed {
-		stop = Feed(ctx, b, Config{Interfaces: []string{b.Interface().Name}, Via: Live, Packets: cfg.Packets, Log: t.cfg.Log})
+		from := Config{Interfaces: []string{b.Interface().Name}, Via: Live, Packets: cfg.Packets, Log: t.cfg.Log}
+		// What l2fwd sends back is then for nobody there, and dropped as early as what txonly sends.
+		from.Packets.SrcMAC = nobody
+		stop = Feed(ctx, b, from)
 	}
 	err = a.Do(func() (err error) {
 		res, err = run(ctx, cfg)

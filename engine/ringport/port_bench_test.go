@@ -39,17 +39,17 @@ func BenchmarkKernel(b *testing.B) {
 	perPacket(b)
 }
 
-func (s *bed) receive() { s.kernel.Receive(64) }
+func (b *bed) receive() { b.kernel.Receive(64) }
 
-func (s *bed) send() {
-	s.kernel.Transmit(64)
-	s.kernel.Complete(64)
+func (b *bed) send() {
+	b.kernel.Transmit(64)
+	b.kernel.Complete(64)
 }
 
-func (s *bed) forward() {
-	s.kernel.Receive(64)
-	s.kernel.Transmit(64)
-	s.kernel.Complete(64)
+func (b *bed) forward() {
+	b.kernel.Receive(64)
+	b.kernel.Transmit(64)
+	b.kernel.Complete(64)
 }
 
 // run turns a worker, and the kernel between two turns, 64 packets each.

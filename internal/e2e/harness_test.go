@@ -23,12 +23,16 @@ import (
 	"github.com/xdpstack/xdpstack/internal/testenv"
 )
 
+// built is the folder of the binary, once it is.
+var built string
+
 // binary builds the command once, as the README says, and returns its path.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "xdpstack-e2e-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "xdpstack")
 	build := exec.Command("go", "build", "-o", path, "github.com/xdpstack/xdpstack/cmd/xdpstack")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -40,8 +44,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil && !testing.Short() {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
