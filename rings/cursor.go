@@ -101,7 +101,7 @@ func (c *cursor) look(limit uint32) {
 }
 
 // publish moves our index by n entries and shows it to the other side: the one
-// release store. No store for an empty batch: it is a locked instruction on amd64.
+// release store, if there is anything to show.
 func (c *cursor) publish(n uint32) {
 	if n > c.granted {
 		overrun(n, c.granted)
@@ -111,7 +111,7 @@ func (c *cursor) publish(n uint32) {
 	}
 	c.granted -= n
 	c.own += uint64(n)
-	atomic.StoreUint32(c.mine, uint32(c.own))
+	storeRelease(c.mine, uint32(c.own))
 }
 
 // overrun is a programming error of the caller, never caused by the kernel: granted

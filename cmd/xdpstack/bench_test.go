@@ -133,7 +133,7 @@ func TestBenchAsJSON(t *testing.T) {
 
 // TestBenchEndsOnSignal: Ctrl-C ends a run with its summary, and a code that says that it was shorter than
 // asked for; a run without end it just ends. On a machine of its own that takes a tenth of a second; the
-// bound is for one that runs other tests, too.
+// bound is for one whose cores other tests fill.
 func TestBenchEndsOnSignal(t *testing.T) {
 	l, _ := benchLab(t)
 	for _, c := range []struct {
@@ -165,8 +165,8 @@ func TestBenchEndsOnSignal(t *testing.T) {
 			text.WriteString(lines.Text() + "\n")
 		}
 		_ = cmd.Wait() // the code tells
-		if took := time.Since(start); took > 5*time.Second || cmd.ProcessState.ExitCode() != c.code || !strings.Contains(text.String(), "\nrate ") {
-			t.Errorf("%s: code %d after %v, want %d within five seconds, and a summary:\n%s", c.words, cmd.ProcessState.ExitCode(), took, c.code, text.String())
+		if took := time.Since(start); took > 30*time.Second || cmd.ProcessState.ExitCode() != c.code || !strings.Contains(text.String(), "\nrate ") {
+			t.Errorf("%s: code %d after %v, want %d within 30 seconds, and a summary:\n%s", c.words, cmd.ProcessState.ExitCode(), took, c.code, text.String())
 		}
 	}
 }
