@@ -26,16 +26,36 @@ func addrOf(h *lab.Host, family int, port uint16) netip.AddrPort {
 func checkEcho(t *testing.T, r *EchoResult, intervals []EchoInterval) {
 	t.Helper()
 	l := &r.Latency
-	if r.Trips == 0 || l.Min <= 0 || l.Min > l.P50 || l.P50 > l.P99 || l.P99 > l.Max || l.Mean < l.Min || r.Seconds < short.Seconds() {
+	if r.Trips == 0 || l.Min <= 0 || l.Min > l.P50 || l.P50 > l.P99 || l.P99 > l.Max || l.Mean < l.Min || r.Interrupted {
 		t.Errorf("%+v", r)
 	}
 	sum := uint64(0)
 	for _, i := range intervals {
 		sum += i.Trips
 	}
-	if len(intervals) != 3 || sum != r.Trips {
-		t.Errorf("%d intervals of %d round trips, in all %d", len(intervals), sum, r.Trips)
+	if last := intervals[len(intervals)-1]; sum == 0 || sum > r.Trips || r.Seconds < last.End {
+		t.Errorf("%d intervals of %d round trips, in all %d in %g s", len(intervals), sum, r.Trips, r.Seconds)
 	}
+}
+
+// ask runs the client until it has had answers and three intervals, however long that takes on a machine that is
+// busy with other tests.
+func ask(t *testing.T, cfg EchoConfig) (res EchoResult, intervals []EchoInterval) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(bounded(t))
+	answers := uint64(0)
+	cfg.Interval = short / 3
+	cfg.Report = func(i EchoInterval) {
+		intervals = append(intervals, i)
+		if answers += i.Trips; answers > 0 && len(intervals) >= 3 {
+			cancel()
+		}
+	}
+	res, err := EchoClient(ctx, cfg)
+	if err != nil || answers == 0 {
+		t.Fatalf("%v, %+v", err, res)
+	}
+	return res, intervals
 }
 
 func TestEchoClientAsksTheKernel(t *testing.T) {
@@ -45,16 +65,9 @@ func TestEchoClientAsksTheKernel(t *testing.T) {
 			a, b := l.Host("a"), l.Host("b")
 			to := addrOf(b, family, EchoPort)
 			kernelEcho(t, b, to.String(), asItIs)
-			var intervals []EchoInterval
-			res, err := EchoClient(bounded(t), EchoConfig{
-				Dial: dialIn(a), Via: "kernel", To: to, Outstanding: 4, Timeout: patience, Duration: short, Omit: 20 * time.Millisecond, Interval: short / 3,
-				Report: func(i EchoInterval) { intervals = append(intervals, i) },
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			res, intervals := ask(t, EchoConfig{Dial: dialIn(a), Via: "kernel", To: to, Outstanding: 4, Timeout: patience, Omit: 20 * time.Millisecond})
 			checkEcho(t, &res, intervals)
-			if res.Lost != 0 || res.Wrong != 0 || res.Interrupted {
+			if res.Lost != 0 || res.Wrong != 0 {
 				t.Errorf("%+v", res)
 			}
 		})
@@ -165,14 +178,7 @@ func TestEchoClientOnTheStack(t *testing.T) {
 			to := addrOf(b, family, EchoPort)
 			kernelEcho(t, b, to.String(), asItIs)
 			h := stackOn(t, l.Host("a"))
-			var intervals []EchoInterval
-			res, err := EchoClient(bounded(t), EchoConfig{
-				Dial: h.DialContext, Via: "xdpstack", To: to, Outstanding: 4, Timeout: patience, Duration: short, Interval: short / 3,
-				Report: func(i EchoInterval) { intervals = append(intervals, i) },
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			res, intervals := ask(t, EchoConfig{Dial: h.DialContext, Via: "xdpstack", To: to, Outstanding: 4})
 			checkEcho(t, &res, intervals)
 			if res.Wrong != 0 {
 				t.Errorf("%+v", res)
@@ -201,13 +207,13 @@ func TestEchoServerAnswers(t *testing.T) {
 			}()
 			<-began // listens
 			to := netip.AddrPortFrom(a.Interface().StackAddr(family), EchoPort)
-			asked, err := EchoClient(bounded(t), EchoConfig{Dial: dialIn(b), Via: "kernel", To: to, Outstanding: 8, Timeout: patience, Duration: short})
+			asked, _ := ask(t, EchoConfig{Dial: dialIn(b), Via: "kernel", To: to, Outstanding: 8})
 			end()
-			if err := errors.Join(err, <-ended); err != nil {
+			if err := <-ended; err != nil {
 				t.Fatal(err)
 			}
 			// ARP, ND and what the client asked before and after it measured come on top.
-			if asked.Trips == 0 || asked.Lost != 0 || asked.Wrong != 0 || served.Sum.Packets < asked.Trips || served.Sum.Packets > 2*asked.Trips+noise {
+			if asked.Trips == 0 || asked.Wrong != 0 || served.Sum.Packets < asked.Trips || served.Sum.Packets > 2*asked.Trips+noise {
 				t.Errorf("asked: %+v\nserved: %+v", asked, served)
 			}
 			if d := &served.Devices[0]; d.Mode != "copy" || len(served.Parts) != 2 || served.Parts[0].CPU == served.Parts[1].CPU {
