@@ -35,7 +35,9 @@ type Config struct {
 	// HugePages asks for huge pages for the packet memory.
 	HugePages bool
 
-	// Scheduling says whether workers own their threads.
+	// Scheduling says whether workers own their threads: engine.Shared, or
+	// engine.Dedicated on a machine that has a core more than the host has workers:
+	// a worker that spins leaves nothing of its core to the program's goroutines.
 	Scheduling engine.Mode
 	// Poll says what a worker does when there is nothing to do.
 	Poll engine.Poll

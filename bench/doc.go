@@ -6,13 +6,16 @@
 //	TxOnly   ◀──── │ TX ring │ ◀─────────── bare.Generate
 //	L2Fwd    ◀───▶ │ both    │ ◀──────────▶ bare.Forward: MACs swapped
 //	Pktgen   ◀──── a source for the other end: through AF_XDP, or as live frames of BPF_PROG_RUN
-//	Table    all of these over a lab of its own, by rounds, medians
+//	Table    the first three over each kind of port, in a lab of its own, in turns: medians
+//
+//	EchoServer   a Host that answers on UDP port 7, the same way measured
+//	EchoClient   round trips to such a server, in a closed loop, through a Host or the kernel
 //
 // Each function opens the interfaces that its Config names, in the network namespace of
 // the calling thread, runs for the time that Config.Duration says or until its
 // context ends, calls Config.Report for each interval, gives everything back, checks
 // the ledger, and returns a Result. One that ran shorter than it was to has
-// Interrupted set, and is no error. Round trips of UDP are in package bench/echo.
+// Interrupted set, and is no error. (EchoServer is given a Host; EchoClient a way to dial.)
 //
 // # Nouns
 //
@@ -20,6 +23,7 @@
 //   - Interval: the same counters of a part of it.
 //   - Rate: packets, bytes and time of a worker, or of all, with what follows from them.
 //   - Cost: what a packet cost: time, cycles, instructions, system calls.
+//   - EchoResult, EchoInterval, Latency: the same for round trips.
 //   - Distance: the state of the machine, near or far: see below.
 //
 // # What is counted

@@ -194,11 +194,20 @@ func Feed(ctx context.Context, h *lab.Host, cfg Config) (stop func() error) {
 // equal are the pairs of a benchmark whose tags are the same and say something.
 func (t *table) equal(name string) (pairs [][2]Result) {
 	for _, p := range t.pairs {
-		if tag := p[0].Distance.Tag; p[0].Bench == name && tag == p[1].Distance.Tag && tag != Mixed {
+		if tag := p[0].Distance.Tag; p[0].Bench == name && tag == p[1].Distance.Tag && slices.Contains(comparableTags(), tag) {
 			pairs = append(pairs, p)
 		}
 	}
 	return pairs
+}
+
+// comparableTags are the tags that say something. On one core there is no distance; on several, a run without one
+// met cores that were busy with something else.
+func comparableTags() []string {
+	if len(usableCPUs()) < 2 {
+		return []string{Unknown}
+	}
+	return []string{Near, Far}
 }
 
 func (t *table) ratio(name string) Ratio {
@@ -212,7 +221,7 @@ func (t *table) ratio(name string) Ratio {
 // rows are the medians of a benchmark, by kind of port and tag.
 func (t *table) rows(name string) (rows []Row) {
 	for k := range kinds {
-		for _, tag := range []string{Near, Far, Unknown} {
+		for _, tag := range comparableTags() {
 			var pps, ns, cycles, calls []float64
 			for _, p := range t.pairs {
 				r := &p[k]

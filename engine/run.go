@@ -14,6 +14,10 @@ const (
 	reapLast  = 10 * umem.Millisecond
 )
 
+// lookEvery is how long a worker sleeps at most. The descriptor of a device that vanishes tells a
+// sleeper nothing (xsk_poll, net/xdp/xsk.c, Linux 6.18): only Kick finds out.
+const lookEvery = umem.Second
+
 // drainFor bounds how long an ending worker waits for completions. The kernel keeps a frame
 // for as long as a receiver on the same machine does not read it.
 const drainFor = 100 * umem.Millisecond
@@ -140,9 +144,9 @@ func (w *Worker) due() bool {
 // nap is how long the worker may sleep: until the program's deadline, and not long while
 // frames are with a device.
 func (w *Worker) nap() umem.Time {
-	d := w.program.Deadline()
-	if d != umem.Never {
-		d = max(d-w.clock(), 0)
+	d := lookEvery
+	if at := w.program.Deadline(); at != umem.Never {
+		d = min(max(at-w.clock(), 0), lookEvery)
 	}
 	busy := w.lates > 0
 	for _, p := range w.ports {

@@ -49,7 +49,7 @@ At SIGUSR1 it prints the way of the next packet of each worker through the layer
 	f.IntSliceVar(&flags.CPU, "cpu", nil, "cores of the workers (default one after the other)")
 	f.StringVar(&flags.Mode, "mode", "auto", "how packets cross: auto, zerocopy, copy or skb")
 	f.StringVar(&flags.Poll, "poll", "adaptive", "what an idle worker does: busy (spin), adaptive (spin, then sleep) or interrupt (sleep)")
-	f.StringVar(&flags.Scheduling, "scheduling", "dedicated", "dedicated: a thread and a core for each worker; shared: Go's scheduler runs them")
+	f.StringVar(&flags.Scheduling, "scheduling", "shared", "shared: Go's scheduler runs the workers; dedicated: a thread and a core for each, with a core left for all else")
 	f.BoolVar(&flags.Partial, "partial", false, "accept partial checksums, as a veth peer with offloads on leaves them")
 	f.IntVar(&flags.MTU, "mtu", 0, "largest IP packet in bytes (default the device's)")
 	f.IntVar(&flags.Frames, "frames", 0, "packet frames of each worker (default 4096)")

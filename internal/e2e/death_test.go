@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/xdpstack/xdpstack/internal/lab"
 	"github.com/xdpstack/xdpstack/internal/probe"
 )
@@ -156,4 +158,22 @@ func roundTrip(c net.Conn, text string) error {
 		err = errors.New("other bytes came back")
 	}
 	return err
+}
+
+// TestTheInterfaceVanishes while the workers sleep: the stack ends, and says why.
+func TestTheInterfaceVanishes(t *testing.T) {
+	l := newLab(t)
+	p := run(t, l)
+	a := l.Host("a")
+	err := a.Do(func() error {
+		link, err := netlink.LinkByName(a.Interface().Name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(link)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusedBy(t, p, 6, []string{"gone"})
 }

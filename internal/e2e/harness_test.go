@@ -114,7 +114,7 @@ func run(t testing.TB, l *lab.Lab, words ...string) *process {
 	itf := l.Host("a").Interface()
 	p := start(t, l, append([]string{
 		"run", "--json", "-i", itf.Name, "--addr", itf.Stack4.String(), "--addr", itf.Stack6.String(),
-		"--service", "echo", "--scheduling", "shared",
+		"--service", "echo",
 	}, words...)...)
 	if line := p.line(); !strings.Contains(line, `"ready":true`) {
 		t.Fatalf("instead of being ready it says %q; standard error: %s", line, p.end())
