@@ -34,8 +34,10 @@ const (
 	demoFlows  = 32
 	demoLives  = 10
 	demoSize   = 64 // octets of data
-	demoBench  = 2 * time.Second
+	demoBench  = 1500 * time.Millisecond
 	demoWait   = 2 * time.Second // for one answer
+
+	demoPatience = 10 * time.Second // for the stack to say something
 )
 
 // demoReport is what the demo found; --json prints it.
@@ -260,9 +262,11 @@ func (d *demo) shares(stack *demoStack) error {
 	return nil
 }
 
-// measure runs the engine alone, without a stack, on host a.
+// measure runs the engine alone, without a stack, on host a: on one queue, with
+// the source on the other core, and on both, where source and workers share the
+// cores of a machine that has but two.
 func (d *demo) measure(ctx context.Context) error {
-	d.say("\nthe engine alone, %d-byte packets, %v each:\n", demoSize, demoBench)
+	d.say("\nthe engine alone, frames of %d bytes:\n", demoSize)
 	for _, b := range []struct {
 		name   string
 		run    func(context.Context, bench.Config) (bench.Result, error)
@@ -270,25 +274,29 @@ func (d *demo) measure(ctx context.Context) error {
 	}{
 		{"rxdrop", bench.RxDrop, true}, {"txonly", bench.TxOnly, false}, {"l2fwd", bench.L2Fwd, true},
 	} {
-		r, err := d.bench(ctx, b.run, b.source)
-		if err != nil {
-			return err
+		for _, queues := range [][]int{{0}, {0, 1}} {
+			r, err := d.bench(ctx, queues, b.run, b.source)
+			if err != nil {
+				return err
+			}
+			d.report.Benches = append(d.report.Benches, r)
+			d.say("  %-7s %d queues %6.2f Mpps %6.2f Gbit/s %5.0f ns a packet;", b.name, len(queues), r.Sum.PacketsPerSecond/1e6, r.Sum.BitsPerSecond/1e9, r.Cost.Ns)
+			for _, p := range r.Parts {
+				d.say(" worker %d on core %d: %.0f %%", p.Worker, p.CPU, 100*p.Share)
+			}
+			d.say("\n")
 		}
-		d.report.Benches = append(d.report.Benches, r)
-		d.say("  %-7s %6.2f Mpps, %6.2f Gbit/s, %4.0f ns a packet;", b.name, r.Sum.PacketsPerSecond/1e6, r.Sum.BitsPerSecond/1e9, r.Cost.Ns)
-		for _, p := range r.Parts {
-			d.say(" worker %d %.0f %%", p.Worker, 100*p.Share)
-		}
-		d.say(" (cores %s)\n", r.Distance)
 	}
 	return nil
 }
 
-// bench runs one benchmark on host a, and beside it, when it needs one, a source on host b.
-func (d *demo) bench(ctx context.Context, run func(context.Context, bench.Config) (bench.Result, error), source bool) (r bench.Result, err error) {
+// bench runs one benchmark on host a, and beside it, when it needs one, a source on
+// host b: live frames arrive on the queue with the number of the core that sends them.
+func (d *demo) bench(ctx context.Context, queues []int, run func(context.Context, bench.Config) (bench.Result, error), source bool) (r bench.Result, err error) {
 	a, b := d.lab.Host("a"), d.lab.Host("b")
 	cfg := bench.Config{
-		Interfaces: []string{a.Interface().Name}, Duration: demoBench, Omit: 200 * time.Millisecond, All: true,
+		Interfaces: []string{a.Interface().Name}, Queues: queues,
+		Duration: demoBench, Omit: 200 * time.Millisecond, All: true,
 		Packets: bench.Packets{Size: demoSize}, Log: newLogger(d.cmd),
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -296,6 +304,7 @@ func (d *demo) bench(ctx context.Context, run func(context.Context, bench.Config
 	if source {
 		from := cfg
 		from.Interfaces, from.Duration, from.Via = []string{b.Interface().Name}, 0, bench.Live
+		from.CPUs, from.Queues = queues, nil
 		go func() {
 			ended <- b.Do(func() error {
 				_, err := bench.Pktgen(ctx, from)

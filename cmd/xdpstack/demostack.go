@@ -62,7 +62,7 @@ func (s *demoStack) next(v any) error {
 			return fmt.Errorf("demo: the stack printed %q: %w", line, err)
 		}
 		return nil
-	case <-time.After(demoWait):
+	case <-time.After(demoPatience):
 		return errors.New("demo: the stack does not answer")
 	}
 }
