@@ -55,11 +55,36 @@ func deviceStats(s afxdp.Status) *DeviceStats {
 // WorkerStats is one worker's part.
 type WorkerStats struct {
 	Worker int              `json:"worker"`
+	Loop   LoopStats        `json:"loop"`
 	Port   engine.PortStats `json:"port"`
 	Stack  stack.Counters   `json:"stack"`
 	Frames umem.Books       `json:"frames"`
 	Drops  []Drop           `json:"drops"`
 	Slow   []SlowHandler    `json:"slow_handlers,omitempty"`
+}
+
+// LoopStats is how a worker's loop went round. A gap is the time between two looks
+// at the ports, sleeps left out: what a packet may have had to wait.
+type LoopStats struct {
+	Turns        uint64 `json:"turns"`
+	IdleTurns    uint64 `json:"idle_turns"`
+	Sleeps       uint64 `json:"sleeps"`
+	HandedIn     uint64 `json:"handed_in"` // frames from other workers
+	HandedOut    uint64 `json:"handed_out"`
+	HandoffDrops uint64 `json:"handoff_drops"`
+	GapP50       int64  `json:"gap_p50_ns"`
+	GapP99       int64  `json:"gap_p99_ns"`
+	GapP999      int64  `json:"gap_p999_ns"`
+	GapMax       int64  `json:"gap_max_ns"`
+}
+
+func loopStats(s *engine.Status) LoopStats {
+	return LoopStats{
+		Turns: s.Turns, IdleTurns: s.IdleTurns, Sleeps: s.Sleeps,
+		HandedIn: s.HandedIn, HandedOut: s.HandedOut, HandoffDrops: s.HandoffDrops,
+		GapP50: int64(s.Gaps.Percentile(50)), GapP99: int64(s.Gaps.Percentile(99)),
+		GapP999: int64(s.Gaps.Percentile(99.9)), GapMax: int64(s.Gaps.Max()),
+	}
 }
 
 // Drop is how many packets the stack dropped for one reason.
@@ -85,12 +110,17 @@ func (h *Host) Stats() (Stats, error) {
 	if n, ok := h.dev.(*nic); ok {
 		st.Device = deviceStats(n.dev.Status())
 	}
-	err := h.onAll(func(s *shard) {
-		w := WorkerStats{Worker: s.id, Stack: *s.stack.Counters(), Frames: h.dev.pool(s.id).Books(), Drops: dropsOf(s.stack.Counters()), Slow: s.slow.list()}
-		h.dev.ports()[s.id].Stats(&w.Port)
+	for _, s := range h.shards {
+		loop := s.worker.Status()
+		w := WorkerStats{Worker: s.id, Loop: loopStats(&loop), Port: loop.Ports[0], Frames: loop.Books, Slow: s.slow.list()}
+		err := h.on(s.id, func(s *shard) { w.Stack = *s.stack.Counters() })
+		if err != nil {
+			return st, err
+		}
+		w.Drops = dropsOf(&w.Stack)
 		st.Workers = append(st.Workers, w)
-	})
-	return st, err
+	}
+	return st, nil
 }
 
 // TraceNext asks worker for the way of the next packet that it receives, with a

@@ -155,6 +155,8 @@ func printRunSummary(w io.Writer, s *runSummary) {
 	for _, k := range s.Stats.Workers {
 		fmt.Fprintf(w, "worker %d: received %d packets (%d bytes), sent %d (%d bytes), %d system calls to send, %d to receive\n",
 			k.Worker, k.Port.RxPackets, k.Port.RxBytes, k.Port.TxPackets, k.Port.TxBytes, k.Port.Kicks, k.Port.Wakes)
+		fmt.Fprintf(w, "  between two looks at the ring: p50 %v, p99 %v, p99.9 %v, at most %v; slept %d times\n", time.Duration(k.Loop.GapP50),
+			time.Duration(k.Loop.GapP99), time.Duration(k.Loop.GapP999), time.Duration(k.Loop.GapMax), k.Loop.Sleeps)
 		for _, d := range k.Drops {
 			fmt.Fprintf(w, "  dropped %d: %s (%s)\n", d.Packets, d.Reason, d.Meaning)
 		}
