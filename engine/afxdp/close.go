@@ -1,6 +1,7 @@
 package afxdp
 
 import (
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -39,21 +40,18 @@ func (p *Port) reapAll() {
 	}
 }
 
-// discard closes the socket, then returns all frames that were with it.
+// discard closes the sockets, then returns all frames that were with it.
 func (p *Port) discard() error {
 	var final engine.PortStats
 	p.Stats(&final)
 	p.stats = final
 	p.dev.mem.withdraw(p.sock)
-	err := p.sock.shut()
+	err := errors.Join(p.sender.shut(), p.sock.shut())
 	p.reapAll()
-	p.sock.tx.unsent(p.unsend)
+	p.sender.tx.unsent(p.unsend)
 	p.pool.Reclaim(p.dev.cfg.Port)
 	p.Port, p.gone = nil, true
-	if closing := p.sock.close(); err == nil {
-		err = closing
-	}
-	return err
+	return errors.Join(err, p.sender.close(), p.sock.close())
 }
 
 // unsend takes back a frame that the kernel never took from the TX ring. Other

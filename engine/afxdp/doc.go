@@ -35,6 +35,8 @@
 // A queue that was bound a moment ago stays busy until the kernel's deferred release has
 // run, so EBUSY is retried until Config.BindTimeout.
 //
+// In copy mode a port has a second socket on its queue, for sending alone: see sender.go.
+//
 // # Kick
 //
 // In copy mode the transmit loop is ours to drive: each sendto sends up to

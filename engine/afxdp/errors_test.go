@@ -141,7 +141,7 @@ func TestKernelErrors(t *testing.T) {
 		{"ring", &faulty{setErr: map[int]error{unix.XDP_RX_RING: unix.ENOMEM}}, unix.ENOMEM, "making a rx ring of 2048"},
 		{"no ring", &faulty{setErr: map[int]error{unix.XDP_UMEM_FILL_RING: unix.ENOPROTOOPT}}, engine.ErrNotSupported, "fill ring"},
 		{"mapping", &faulty{mapErr: unix.ENOMEM, mapAfter: 2}, unix.ENOMEM, "mapping the rx ring"},
-		{"mapping of queue 1", &faulty{mapErr: unix.ENOMEM, mapAfter: 6}, unix.ENOMEM, "mapping the rx ring"},
+		{"mapping of queue 1", &faulty{mapErr: unix.ENOMEM, mapAfter: 7}, unix.ENOMEM, "mapping the rx ring"},
 		{"no device", bind(unix.ENODEV), engine.ErrGone, "queue 0: the device is gone"},
 		{"down", bind(unix.ENETDOWN), engine.ErrDown, "queue 0: the device is down"},
 		{"not permitted", bind(unix.EPERM), engine.ErrPermission, "binding is not permitted"},

@@ -26,11 +26,12 @@ const (
 type Port struct {
 	*ringport.Port // nil once closed
 
-	dev   *Device
-	sock  *socket
-	k     kernel
-	pool  *umem.Pool
-	queue int
+	dev    *Device
+	sock   *socket // receives; its rings are all but TX
+	sender *socket // has the TX ring: sock, or one for that alone
+	k      kernel
+	pool   *umem.Pool
+	queue  int
 
 	mode   Mode
 	shared bool
@@ -54,6 +55,7 @@ func newPort(d *Device, i int, s *socket) *Port {
 		Port:    ringport.New(s.rings, d.mem.pools[i], d.cfg.Port),
 		dev:     d,
 		sock:    s,
+		sender:  s,
 		k:       d.k,
 		pool:    d.mem.pools[i],
 		queue:   d.queues[i],
@@ -74,10 +76,22 @@ func (p *Port) settle(r rung) error {
 		return fmt.Errorf("afxdp: %s: queue %d: mode %s is %w: the kernel took it and runs another", p.dev.itf.Name, p.queue, r.mode, engine.ErrNotSupported)
 	}
 	if !zc {
-		p.budget = int(p.sock.tune(p.dev.cfg.Rings.TX, txBudget))
+		p.splitTX()
+		p.budget = int(p.sender.tune(p.dev.cfg.Rings.TX, txBudget))
 	}
 	p.dev.mem.offer(p.sock, r.mode)
 	return nil
+}
+
+// splitTX gives the port a second socket to send through. A kernel that refuses costs
+// speed alone.
+func (p *Port) splitTX() {
+	s, err := openSender(p.sock, p.dev.cfg.Rings.TX, p.dev.itf.Index, p.queue)
+	if err != nil {
+		p.dev.status.Reasons = append(p.dev.status.Reasons, fmt.Sprintf("queue %d: one socket for both directions: %v", p.queue, err))
+		return
+	}
+	p.sender, p.Port.TX = s, s.rings.TX
 }
 
 // Queue is the queue's number on its device.
@@ -125,11 +139,13 @@ func (p *Port) Kick() error {
 func (p *Port) drain() unix.Errno {
 	left := p.TX.Pending()
 	for range maxKicks {
-		if !p.TX.NeedWakeup() && !p.poll {
+		// The flag of a ring beside another on its queue is not kept; in copy mode
+		// it would always be set.
+		if p.sender == p.sock && !p.TX.NeedWakeup() && !p.poll {
 			return 0
 		}
 		p.stats.Kicks++
-		errno := p.k.send(p.sock.fd)
+		errno := p.k.send(p.sender.fd)
 		switch errno {
 		case 0:
 		// EBUSY: the device dropped a packet, whose frame is complete all the same.
@@ -200,9 +216,11 @@ func (p *Port) Stats(s *engine.PortStats) {
 	if k, err := p.sock.statistics(); err == nil {
 		s.RxDropped += k.Rx_dropped
 		s.RxInvalidDescs += k.Rx_invalid_descs
-		s.TxInvalidDescs += k.Tx_invalid_descs
 		s.RxRingFull += k.Rx_ring_full
 		s.RxFillEmpty += k.Rx_fill_ring_empty_descs
+	}
+	if k, err := p.sender.statistics(); err == nil {
+		s.TxInvalidDescs += k.Tx_invalid_descs
 		s.TxRingEmpty += k.Tx_ring_empty_descs
 	}
 }

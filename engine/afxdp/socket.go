@@ -59,14 +59,9 @@ func (s *socket) prepare(sizes RingSizes, reg *unix.XDPUmemReg) error {
 }
 
 func (s *socket) mapRings(sizes RingSizes) error {
-	var off unix.XDPMmapOffsets
-	n, err := s.k.getsockopt(s.fd, unix.SOL_XDP, unix.XDP_MMAP_OFFSETS, bytesOf(&off))
+	off, err := s.offsets()
 	if err != nil {
-		return settingError("reading the rings' layout", err)
-	}
-	// Before Linux 5.4 the structure had no flags, and there was no need_wakeup.
-	if n != int(unsafe.Sizeof(off)) {
-		return settingError(fmt.Sprintf("a layout of rings of %d bytes", n), unix.ENOPROTOOPT)
+		return err
 	}
 	if s.rings.Fill, err = mapRing(s, ringFill, off.Fr, sizes.Fill, rings.NewFill); err != nil {
 		return err
@@ -77,11 +72,7 @@ func (s *socket) mapRings(sizes RingSizes) error {
 	if s.rings.RX, err = mapRing(s, ringRX, off.Rx, sizes.RX, rings.NewRX); err != nil {
 		return err
 	}
-	if s.rings.TX, err = mapRing(s, ringTX, off.Tx, sizes.TX, rings.NewTX); err != nil {
-		return err
-	}
-	s.tx = txSlots{mem: s.maps[len(s.maps)-1], off: offsetsOf(off.Tx), size: sizes.TX}
-	return nil
+	return s.mapTX(off, sizes.TX)
 }
 
 func mapRing[R any](s *socket, kind ringKind, off unix.XDPRingOffset, size uint32, make func([]byte, rings.Offsets, uint32) (R, error)) (ring R, err error) {

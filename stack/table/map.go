@@ -89,7 +89,8 @@ func (m *Map[K]) Get(h uint64, k K) (uint32, bool) {
 }
 
 // Put enters k, which must not be in the map, for an index without a key. It
-// gives false when both buckets of k are full.
+// gives false when both buckets of k are full, and all that is in them has no
+// room elsewhere either.
 func (m *Map[K]) Put(h uint64, k K, index uint32) bool {
 	tag := tagOf(h)
 	first := uint32(h) & m.mask
@@ -100,12 +101,34 @@ func (m *Map[K]) Put(h uint64, k K, index uint32) bool {
 	}
 	n := a.len()
 	if n == slots {
-		return false
+		if a = m.makeRoom(first, second); a == nil {
+			return false
+		}
+		n = slots - 1
 	}
 	a.tags[n], a.index[n] = tag, index
 	m.keys[index] = k
 	m.n++
 	return true
+}
+
+// makeRoom moves one key of two full buckets to its other bucket, and returns the
+// bucket that has room now, or nil. It looks at 16 keys at most.
+func (m *Map[K]) makeRoom(first, second uint32) *bucket {
+	for _, i := range [2]uint32{first, second} {
+		b := &m.buckets[i]
+		for j, tag := range b.tags {
+			c := &m.buckets[m.other(i, tag)]
+			n := c.len()
+			if n == slots {
+				continue
+			}
+			c.tags[n], c.index[n] = tag, b.index[j]
+			b.remove(j)
+			return b
+		}
+	}
+	return nil
 }
 
 // Delete removes the key of an index, if it is there; h is its hash.
