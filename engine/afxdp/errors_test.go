@@ -153,7 +153,9 @@ func TestKernelErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			fds := descriptors(t)
 			cfg := configFor(l)
-			cfg.BindTimeout = 20 * time.Millisecond
+			if c.want == engine.ErrBusy { // the others meet queues that were closed a moment ago
+				cfg.BindTimeout = 20 * time.Millisecond
+			}
 			_, err := tryWith(l, cfg, c.k)
 			t.Log(err)
 			if err == nil || !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
