@@ -3,6 +3,7 @@ package xdpstack
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/xdpstack/xdpstack/engine"
+	"github.com/xdpstack/xdpstack/engine/mem"
 	"github.com/xdpstack/xdpstack/stack/socket"
 )
 
@@ -395,5 +397,30 @@ func TestDedicatedWorkers(t *testing.T) {
 		if n, _, err = ca.ReadFrom(buf); err != nil || string(buf[:n]) != "there" {
 			t.Fatalf("%q, %v", buf[:n], err)
 		}
+	}
+}
+
+// TestDedicatedWorkersNeedACoreEach: two on one are refused, and nothing is left.
+func TestDedicatedWorkersNeedACoreEach(t *testing.T) {
+	w, far := newWire(t, 2, 1), newWire(t, 2, 2)
+	for i := range 2 {
+		a, b, err := mem.Pair(w.pools[i], far.pools[i], mem.Config{Slots: framesEach / 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.ends, far.ends = append(w.ends, a), append(far.ends, b)
+	}
+	cfg := Config{
+		Interface: "wire", Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0.1/24")}, DAD: -1,
+		Scheduling: engine.Dedicated, CPUs: []int{0, 0}, Log: slog.New(slog.DiscardHandler),
+	}
+	if err := cfg.complete(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newHost(t.Context(), cfg, w); !errors.Is(err, engine.ErrCores) {
+		t.Errorf("%v, want engine.ErrCores", err)
+	}
+	if err := errors.Join(w.cut(), far.cut()); err != nil {
+		t.Error(err)
 	}
 }

@@ -135,7 +135,7 @@ func (n *nic) close() error { return errors.Join(n.dev.Close(), n.mem.Close()) }
 
 // workerCPUs is the core of each worker: as asked, or one of those that the
 // process may use each.
-func workerCPUs(asked []int, n int, mode engine.Mode) ([]int, error) {
+func workerCPUs(asked []int, n int) ([]int, error) {
 	if asked != nil {
 		if len(asked) != n {
 			return nil, fmt.Errorf("xdpstack: %w: %d CPUs for %d workers", ErrConfig, len(asked), n)
@@ -151,9 +151,6 @@ func workerCPUs(asked []int, n int, mode engine.Mode) ([]int, error) {
 		if set.IsSet(cpu) {
 			usable = append(usable, cpu)
 		}
-	}
-	if mode == engine.Dedicated && n > len(usable) {
-		return nil, fmt.Errorf("xdpstack: %w: %d workers with a core each, and %d cores; use fewer queues, or shared scheduling", ErrConfig, n, len(usable))
 	}
 	out := make([]int, n)
 	for i := range out {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -23,6 +22,7 @@ type Host struct {
 	dev    device
 	owner  Owner
 	shards []*shard
+	mesh   *engine.Mesh
 
 	ready    chan struct{} // closed once every address is usable
 	failed   chan error    // the first thing that made the host unusable
@@ -77,17 +77,18 @@ func newHost(ctx context.Context, cfg Config, dev device) (*Host, error) {
 // build makes the shards: stack, worker and waker of each.
 func (h *Host) build() error {
 	n := len(h.dev.ports())
-	mesh, err := engine.NewMesh(engine.MeshConfig{Workers: n})
-	if err != nil {
+	var err error
+	if h.mesh, err = engine.NewMesh(engine.MeshConfig{Workers: n}); err != nil {
 		return err
 	}
 	for _, p := range h.cfg.Addresses {
 		h.waiting[p.Addr()] = struct{}{}
 	}
-	cpus, err := workerCPUs(h.cfg.CPUs, n, h.cfg.Scheduling)
+	cpus, err := workerCPUs(h.cfg.CPUs, n)
 	if err != nil {
 		return err
 	}
+	cfgs := make([]engine.WorkerConfig, n)
 	for i := range n {
 		s := &shard{host: h, id: i}
 		h.shards = append(h.shards, s)
@@ -97,13 +98,27 @@ func (h *Host) build() error {
 		if s.stack, err = stack.New(h.stackConfig(i, n)); err != nil {
 			return err
 		}
-		s.worker, err = engine.NewWorker(engine.WorkerConfig{
+		cfgs[i] = engine.WorkerConfig{
 			ID: i, CPU: cpus[i],
 			Mode: h.cfg.Scheduling, Poll: h.cfg.Poll,
 			Ports: []engine.Port{h.dev.ports()[i]}, Pool: h.dev.pool(i),
-			Program: s, Mesh: mesh, LedgerEvery: h.cfg.ledgerEvery,
-		})
-		if err != nil {
+			Program: s, Mesh: h.mesh, LedgerEvery: h.cfg.ledgerEvery,
+		}
+	}
+	return h.makeWorkers(cfgs)
+}
+
+// makeWorkers makes the workers, if the machine has the cores for them.
+func (h *Host) makeWorkers(cfgs []engine.WorkerConfig) error {
+	warnings, err := engine.CheckCores(cfgs)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		h.cfg.Log.Warn(w)
+	}
+	for i, s := range h.shards {
+		if s.worker, err = engine.NewWorker(cfgs[i]); err != nil {
 			return err
 		}
 		if d, ok := h.dev.(announcer); ok {
@@ -202,7 +217,12 @@ func (h *Host) shut() error {
 		s.worker.Stop()
 	}
 	<-h.ended
-	return errors.Join(err, h.dismantle(), h.dev.close())
+	h.mesh.Settle() // what was on its way between workers is its owner's again
+	err = errors.Join(err, h.dismantle(), h.dev.close())
+	for i := range h.shards {
+		err = errors.Join(err, h.dev.pool(i).Audit())
+	}
+	return err
 }
 
 // dismantle frees what the workers have of the operating system.
@@ -279,9 +299,6 @@ func (h *Host) maxDatagram(a netip.Addr) int {
 	}
 	return h.dev.mtu() - 40 - 8
 }
-
-// Log is where the host reports.
-func (h *Host) Log() *slog.Logger { return h.cfg.Log }
 
 // Workers is how many workers the host has.
 func (h *Host) Workers() int { return len(h.shards) }
