@@ -271,7 +271,8 @@ func childFloods() {
 }
 
 // After kill -9 in full traffic the kernel answers ping within a second, nothing is
-// attached, and the next start works at once.
+// attached, and the next start works at once. A busy machine may hold up one ping, but
+// not three.
 func TestKill(t *testing.T) {
 	l := newLab(t, 2)
 	conns := udpFlows(t, l, 4, 8)
@@ -280,10 +281,32 @@ func TestKill(t *testing.T) {
 	defer func() { close(stop); <-ended }()
 	go flood(conns, stop, ended)
 
+	answered := patience
+	for try := 0; try < 3 && answered > time.Second; try++ {
+		answered = min(answered, answeredAfterKill(t, l, conns[0]))
+	}
+	if answered > time.Second {
+		t.Errorf("the kernel answered after %s at best", answered)
+	}
+	start := time.Now()
+	d := open(t, l, configFor(l))
+	t.Logf("ping after %s, next start took %s", answered, time.Since(start))
+	got := 0
+	until(t, "traffic again", func() bool {
+		for _, p := range d.Ports() {
+			got += turn(t, p, func(*umem.Frame) bool { return false })
+		}
+		return got > 100
+	})
+}
+
+// answeredAfterKill kills a child that echoes, and returns how long the kernel took then
+// to answer.
+func answeredAfterKill(t *testing.T, l *lab.Lab, flow net.Conn) time.Duration {
+	t.Helper()
 	child := startChild(t, l)
-	back := make([]byte, 100)
-	_ = conns[0].SetReadDeadline(time.Now().Add(patience))
-	if _, err := conns[0].Read(back); err != nil {
+	_ = flow.SetReadDeadline(time.Now().Add(patience))
+	if _, err := flow.Read(make([]byte, 100)); err != nil {
 		t.Fatalf("the child does not echo: %v", err)
 	}
 	if attached(t, l) == 0 {
@@ -296,22 +319,10 @@ func TestKill(t *testing.T) {
 	start := time.Now()
 	ping(t, l)
 	answered := time.Since(start)
-	if answered > time.Second {
-		t.Errorf("the kernel answered after %s", answered)
-	}
 	if id := attached(t, l); id != 0 {
 		t.Errorf("program %d is still attached", id)
 	}
-	start = time.Now()
-	d := open(t, l, configFor(l))
-	t.Logf("ping after %s, next start took %s", answered, time.Since(start))
-	got := 0
-	until(t, "traffic again", func() bool {
-		for _, p := range d.Ports() {
-			got += turn(t, p, func(*umem.Frame) bool { return false })
-		}
-		return got > 100
-	})
+	return answered
 }
 
 func flood(conns []net.Conn, stop <-chan struct{}, ended chan<- struct{}) {

@@ -259,12 +259,12 @@ func wait(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(5 * time.Second)
+	limit := time.After(30 * time.Second)
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatalf("waited 5 s for: %s", what)
+			t.Fatalf("waited 30 s for: %s", what)
 		}
 	}
 }

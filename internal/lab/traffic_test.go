@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 var families = []int{4, 6}
 

@@ -206,7 +206,8 @@ func wantUsable(t *testing.T, h *Host) {
 	}
 }
 
-// TestUpTime holds the median, since one run on a busy machine says nothing.
+// TestUpTime holds the best of five, since one run on a busy machine says nothing: what it
+// is to find is a wait, for duplicate address detection say, which every run would have.
 func TestUpTime(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	var ups, downs []time.Duration
@@ -227,7 +228,7 @@ func TestUpTime(t *testing.T) {
 	slices.Sort(ups)
 	slices.Sort(downs)
 	t.Logf("up: median %v of %v; down: median %v", ups[2], ups, downs[2])
-	if ups[2] > limit {
-		t.Errorf("Up takes %v, want at most %v", ups[2], limit)
+	if ups[0] > limit {
+		t.Errorf("Up takes %v at best, want at most %v", ups[0], limit)
 	}
 }

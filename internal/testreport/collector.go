@@ -51,7 +51,7 @@ type unit struct {
 
 // collector turns events into results.
 type collector struct {
-	progress io.Writer // one line per package as it ends
+	progress io.Writer // one line per package as it ends, and the ends of what its failures printed
 	phase    string
 	units    map[string]*unit
 	builds   map[string][]string // output of builds that failed
@@ -179,6 +179,7 @@ func (c *collector) endPackage(e event) {
 	}
 	fmt.Fprintf(c.progress, "%s  %-5s %-28s %6.1f s  %d passed, %d failed, %d skipped\n", verdict, c.phase,
 		shortPackage(e.Package), e.Elapsed, c.passed-before[0], len(c.failures)-before[1], len(c.skips)-before[2])
+	reportTails(c.progress, c.failures[before[1]:])
 }
 
 func shortPackage(path string) string {

@@ -121,6 +121,67 @@ func reported(c *collector) string {
 	return b.String()
 }
 
+// TestHeadAndTailOfALogNameTheFailures: the first 40 lines, and the last 40, each have the
+// test and what it said, whatever else was printed.
+func TestHeadAndTailOfALogNameTheFailures(t *testing.T) {
+	var log strings.Builder
+	c := newCollector(&log)
+	c.begin("e2e")
+	var script strings.Builder
+	script.WriteString("run q TestFine\npass q TestFine\npass q\nrun p TestA\noutput p TestA: TEST_SEED=7\n")
+	for i := range 500 {
+		fmt.Fprintf(&script, "output p TestA: noise %d %s\n", i, strings.Repeat("x", 5000))
+	}
+	script.WriteString("output p TestA: a_test.go:9: A is wrong\nfail p TestA\nfail p\n")
+	for i := range 60 {
+		fmt.Fprintf(&script, "run r%d TestB\noutput r%d TestB: no B here, reason %d\nskip r%d TestB\npass r%d\n", i, i, i, i, i)
+	}
+	replay(t, c, script.String())
+	c.report(&log, options{slowest: 100})
+
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	for name, part := range map[string][]string{"head": lines[:40], "tail": lines[len(lines)-40:]} {
+		got := strings.Join(part, "\n")
+		if !strings.Contains(got, "p TestA (e2e)") || !strings.Contains(got, "a_test.go:9: A is wrong") || len(got) > 16<<10 {
+			t.Errorf("the %s does not name the failure in %d bytes:\n%s", name, len(got), got)
+		}
+	}
+	if !strings.HasPrefix(lines[1], "FAIL  e2e   p ") || lines[2] != "      FAILED p TestA (e2e): a_test.go:9: A is wrong" {
+		t.Errorf("the failure does not follow its package:\n%s\n%s", lines[1], lines[2])
+	}
+}
+
+func TestManyFailuresLeaveRoomInTheLog(t *testing.T) {
+	var log strings.Builder
+	c := newCollector(&log)
+	c.begin("unit")
+	for i := range 100 {
+		replay(t, c, fmt.Sprintf("run p Test%d\nfail p Test%d", i, i))
+	}
+	replay(t, c, "fail p")
+	if got := log.String(); !strings.HasSuffix(got, "\n      and 90 more failed\n") {
+		t.Errorf("as the package ends:\n%s", got)
+	}
+	want := "\n  p Test19 (unit): it said nothing\n  and 80 more\n\n0 passed, 100 failed, 0 skipped\n"
+	if got := reported(c); !strings.HasSuffix(got, want) {
+		t.Errorf("at the end:\n%s", got)
+	}
+}
+
+func TestGistOfAFailure(t *testing.T) {
+	for want, text := range map[string][]string{
+		"a_test.go:3: wrong":       {"    a_test.go:1: TEST_SEED=4", "    a_test.go:2: so far good", "    a_test.go:3: wrong", "        in two lines"},
+		"panic: no such thing":     {"    a_test.go:2: so far good", "panic: no such thing", "goroutine 7:", "    a.go:4: called"},
+		"exit status 3":            {"some words", "exit status 3", ""},
+		"a_test.go:1: TEST_SEED=4": {"    a_test.go:1: TEST_SEED=4"},
+		"it said nothing":          nil,
+	} {
+		if got := (result{text: text}).gist(); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestBuildOutputIsShown(t *testing.T) {
 	c := newCollector(io.Discard)
 	c.begin("unit")

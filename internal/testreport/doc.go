@@ -5,7 +5,12 @@
 //	            unit         one line per       one result    failures in full,
 //	            e2e          event              per test      the slowest tests,
 //	            race                                          what was left out and why,
-//	            fuzz, soak                                    "N passed, N failed, N skipped"
+//	            fuzz, soak                                    the failures by a line each,
+//	                                                          "N passed, N failed, N skipped"
+//
+// A failure is printed three times, so that a log of which only the head or the tail was
+// kept names it: by the end of its output right after its package's line, in full after
+// the run, and by one line at the end.
 //
 // # The phases
 //
