@@ -63,18 +63,19 @@ func (p *Pool) receiveRun(now Time, in uint8, extents []Extent, out []*Frame) (n
 	return len(extents), bytes
 }
 
-// marksOf is In, Port and Flags of a frame received by device in, as one word.
+// marksOf is In, Port, Flags and Hops of a frame received by device in, as one word.
 func marksOf(in uint8) uint32 {
 	b := [4]uint8{in, in, 0, 0}
 	return *(*uint32)(unsafe.Pointer(&b))
 }
 
-// In, Port, Flags and a byte of padding are one aligned word: this fails to
+// In, Port, Flags and Hops are one aligned word: this fails to
 // compile when they are not.
 var (
 	_ [0]byte = [unsafe.Offsetof(Frame{}.In) % 4]byte{}
 	_ [1]byte = [unsafe.Offsetof(Frame{}.Port) - unsafe.Offsetof(Frame{}.In)]byte{}
 	_ [2]byte = [unsafe.Offsetof(Frame{}.Flags) - unsafe.Offsetof(Frame{}.In)]byte{}
+	_ [3]byte = [unsafe.Offsetof(Frame{}.Hops) - unsafe.Offsetof(Frame{}.In)]byte{}
 )
 
 // Sent moves frames from place stack to place tx, as Frame.ToTx does, writes what

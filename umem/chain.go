@@ -103,6 +103,18 @@ func shifted(mark uint16, by int) uint16 {
 	return uint16(max(int(mark)-by, 0))
 }
 
+// Unchain frees the fragments behind f, whose bytes Pullup has gathered into f: f is alone then.
+func (p *Pool) Unchain(f *Frame) {
+	for g := f.Next(); g != nil; {
+		next := g.Next()
+		g.next = none
+		g.Flags &^= FlagFragment
+		p.freeOne(g)
+		g = next
+	}
+	f.next = none
+}
+
 // CopyTo copies the packet, all fragments, into dst, and returns how many bytes
 // it copied: the smaller of the two lengths.
 func (f *Frame) CopyTo(dst []byte) int {

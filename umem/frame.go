@@ -70,7 +70,7 @@ type Frame struct {
 	In    uint8 // device it came in on
 	Port  uint8 // device it goes out by; from PortWorker on: another worker
 	Flags Flags
-	_     uint8
+	Hops  uint8 // workers that handed it on
 }
 
 // PortWorker + n in Frame.Port sends the frame to worker n instead of a device.
@@ -123,7 +123,7 @@ func (f *Frame) Tailroom() int { return int(f.end) - int(f.tail) }
 
 // reset makes f an empty frame with the standard headroom.
 func (f *Frame) reset() {
-	f.Flags = 0
+	f.Flags, f.Hops = 0, 0
 	f.next = none
 	f.head, f.data, f.tail = 0, Headroom, Headroom
 }
@@ -163,6 +163,19 @@ func (f *Frame) Put(n int) []byte {
 	}
 	f.tail += uint16(n)
 	return f.bytes(f.tail-uint16(n), f.tail)
+}
+
+// Offset is where the data begins, counted from the start of the chunk: what Seek takes.
+func (f *Frame) Offset() int { return int(f.data) }
+
+// Seek makes the n bytes at an offset of the chunk the data: whoever keeps a payload while
+// headers are pushed before it and pulled off finds it again. The frame must be
+// alone, not the first of a chain.
+func (f *Frame) Seek(off, n int) {
+	if off < int(f.head) || n < 0 || off+n > int(f.end) || f.next != none {
+		f.misuse("Seek", off)
+	}
+	f.data, f.tail = uint16(off), uint16(off+n)
 }
 
 // misuse reports a programming error; a packet never leads here.

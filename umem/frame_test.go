@@ -32,6 +32,23 @@ func TestVerbsMoveTheOffsets(t *testing.T) {
 	balanced(t, p)
 }
 
+// TestSeekFindsThePayloadAgain: after headers were pushed before it, and after another part of it was
+// looked for.
+func TestSeekFindsThePayloadAgain(t *testing.T) {
+	p := newPool(t, 1)
+	f := get(t, p, "payload")
+	at := f.Offset()
+	copy(f.Push(2), "hh")
+	if f.Seek(at, 7); string(f.Bytes()) != "payload" {
+		t.Errorf("the payload is %q", f.Bytes())
+	}
+	if f.Seek(at+3, 2); string(f.Bytes()) != "lo" || f.Offset() != at+3 {
+		t.Errorf("a part of it is %q", f.Bytes())
+	}
+	p.Free(f)
+	balanced(t, p)
+}
+
 func TestMarksSurvivePull(t *testing.T) {
 	p := newPool(t, 1)
 	f := get(t, p, "eeiippdata")
@@ -55,6 +72,8 @@ func TestMisuseOfVerbsPanics(t *testing.T) {
 		"Pull beyond data":     func() { f.Pull(4) },
 		"Put beyond tailroom":  func() { f.Put(f.Tailroom() + 1) },
 		"Trim longer":          func() { f.Trim(4) },
+		"Seek before the head": func() { f.Seek(-1, 1) },
+		"Seek beyond the end":  func() { f.Seek(MinChunk, 1) },
 		"Reserve with data":    func() { f.Reserve(1) },
 		"ToTx without hold":    func() { f.ToTx() },
 		"Release without hold": func() { p.Release(f, HoldApp) },

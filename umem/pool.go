@@ -116,9 +116,43 @@ func (p *Pool) Available(c Class) int {
 }
 
 // ReceiveRoom is how many more frames receive queues and the application may
-// hold.
+// hold, besides those that are just received: what their quota leaves, as long as the fill ring and
+// control have what they need. Frames that go from receive queues to be sent on leave the quota, and are
+// bounded by that alone.
 func (p *Pool) ReceiveRoom() int {
-	return max(p.cfg.ReceiveQuota-p.holds[HoldReceive]-p.holds[HoldApp], 0)
+	return max(min(p.receiveQuota(), p.spare()), 0)
+}
+
+// fewFrames is how many frames a receive queue may have whatever others have, and reservedPart what part of
+// the quota is there for that.
+const (
+	fewFrames    = 4
+	reservedPart = 4
+)
+
+// MayKeep reports whether one frame that was received may go to a receive queue that has n already. Queues of
+// more than a few leave a part to the others, so that those that nobody reads do not stop those that are read.
+// The first frame may be taken from what control has, so that something can go on always: of two connections of
+// this worker each may wait for the other's.
+func (p *Pool) MayKeep(n int) bool {
+	quota, spare := p.receiveQuota(), p.spare()
+	switch {
+	case n == 0:
+		return quota > 0 && spare >= -p.cfg.ControlFloor/2
+	case n < fewFrames:
+		return quota > 0 && spare >= 0
+	}
+	return min(quota, spare) > p.cfg.ReceiveQuota/reservedPart
+}
+
+func (p *Pool) receiveQuota() int {
+	return p.cfg.ReceiveQuota - p.holds[HoldReceive] - p.holds[HoldApp]
+}
+
+// spare is how many free frames neither the fill ring nor control wants; negative when
+// they lack some.
+func (p *Pool) spare() int {
+	return len(p.free) - max(p.cfg.FillFloor-p.places[PlaceFill], 0) - p.cfg.ControlFloor
 }
 
 // Get takes a free frame: empty, with Headroom, in place stack, without a hold.

@@ -46,3 +46,59 @@ func (q *Queue) Pop(r *Region) *Frame {
 	q.n--
 	return f
 }
+
+// Last returns the last frame of the queue without taking it, or nil.
+func (q *Queue) Last(r *Region) *Frame {
+	if q.n == 0 {
+		return nil
+	}
+	return r.Frame(q.last)
+}
+
+// Next returns the frame after f, which is in the queue, or nil. After nil comes
+// the first.
+func (q *Queue) Next(r *Region, f *Frame) *Frame {
+	switch {
+	case f == nil:
+		return q.Peek(r)
+	case f.link == none:
+		return nil
+	}
+	return r.Frame(f.link)
+}
+
+// Insert puts f after prev, which is in the queue, or in front of all when prev is
+// nil, and takes it from the caller.
+func (q *Queue) Insert(prev, f *Frame) {
+	switch {
+	case q.n == 0 || prev != nil && q.last == prev.index:
+		q.Push(f)
+		return
+	case prev == nil:
+		f.link = q.first
+		q.first = f.index
+	default:
+		f.link = prev.link
+		prev.link = f.index
+	}
+	q.n++
+}
+
+// Remove takes the frame after prev, or the first when prev is nil, from the queue
+// and gives it to the caller, or nil.
+func (q *Queue) Remove(r *Region, prev *Frame) *Frame {
+	if prev == nil {
+		return q.Pop(r)
+	}
+	f := q.Next(r, prev)
+	if f == nil {
+		return nil
+	}
+	prev.link = f.link
+	if q.last == f.index {
+		q.last = prev.index
+	}
+	f.link = none
+	q.n--
+	return f
+}

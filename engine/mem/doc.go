@@ -16,6 +16,7 @@
 //
 //   - Pair: makes both ends.
 //   - Port: one end, an engine.Port. Both may belong to one goroutine, or each to its own.
+//   - Cable: joins the workers of two hosts: a Device at each end.
 //
 // A port has no descriptor. A worker that sleeps is woken by OnArrival.
 //

@@ -12,6 +12,9 @@ import (
 // batch is how many packets cross the wire at a time.
 const batch = 64
 
+// refillAt is how many frames the fill ring lacks before it is filled: a push costs the same for one as for many.
+const refillAt = 16
+
 // DefaultSlots is the size of a port's rings unless Config says it.
 const DefaultSlots = 1024
 
@@ -129,7 +132,7 @@ func (p *Port) Transmit(frames []*umem.Frame) int {
 func (p *Port) carry(frames []*umem.Frame) {
 	to := p.peer
 	for p.have < len(frames) { // Pop returns what it knows of, once what it knew is gone all that is there
-		n := to.fill.Pop(p.theirs[p.have:len(frames)])
+		n := to.fill.Pop(p.theirs[p.have:]) // for the next packets, too: what a Pop costs does not depend on how many
 		if n == 0 {
 			break
 		}
@@ -192,9 +195,13 @@ func (p *Port) Reap(out []*umem.Frame) int {
 	return total
 }
 
-// Refill gives free frames to the wire until the fill ring is full.
+// Refill gives free frames to the wire until the fill ring is full, once a few are wanted.
 func (p *Port) Refill() {
-	for want := p.fill.Size() - p.inFill; want > 0; {
+	want := p.fill.Size() - p.inFill
+	if want < min(refillAt, p.fill.Size()/32) {
+		return
+	}
+	for want > 0 {
 		n := p.pool.ToFill(p.in, p.addrs[:min(want, batch)])
 		if n == 0 {
 			return
