@@ -161,11 +161,15 @@ func (w *Worker) nap() umem.Time {
 	return d
 }
 
-// drain waits until the devices have let go of all frames, for a bounded time.
+// drain sends what the program has left to say, and waits until the devices have let go of all
+// frames, for a bounded time.
 func (w *Worker) drain() {
 	for until := w.clock() + drainFor; ; {
 		now := w.clock()
 		out := w.lates
+		if w.err == nil {
+			out += w.output(now)
+		}
 		for i, p := range w.ports {
 			for w.reap(now, p) > 0 {
 			}

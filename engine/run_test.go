@@ -36,6 +36,29 @@ func TestStopDrains(t *testing.T) {
 	})
 }
 
+// TestStopSendsWhatIsLeft: a program that has more to say at its end than a turn sends, such as a RST
+// for each of many connections, says it all.
+func TestStopSendsWhatIsLeft(t *testing.T) {
+	const packets = 200
+	ps := pools(t, 2, 512)
+	near, far := pair(t, ps[0], ps[1], 256)
+	s := &script{pool: ps[0]}
+	var frames []*umem.Frame
+	for range packets {
+		frames = append(frames, packet(t, ps[0], "a packet that is left"))
+	}
+	s.send(frames...)
+	w := newWorker(t, engine.WorkerConfig{Ports: []engine.Port{near}, Pool: ps[0], Program: s})
+	w.Stop()
+	if err := w.Run(); err != nil {
+		t.Error(err)
+	}
+	in := make([]*umem.Frame, packets+1)
+	if n := far.Receive(0, in); n != packets {
+		t.Errorf("%d packets of %d were sent", n, packets)
+	}
+}
+
 // TestDrainIsBounded: a device that keeps its frames does not keep the worker, and the ledger
 // says where they are.
 func TestDrainIsBounded(t *testing.T) {

@@ -136,7 +136,7 @@ func TestKernelErrors(t *testing.T) {
 	}{
 		{"no AF_XDP", &faulty{socketErr: unix.EAFNOSUPPORT}, engine.ErrNotSupported, "CONFIG_XDP_SOCKETS=y"},
 		{"no CAP_NET_RAW", &faulty{socketErr: unix.EPERM}, engine.ErrPermission, "run as root, or with CAP_NET_RAW"},
-		{"memlock", &faulty{setErr: map[int]error{unix.XDP_UMEM_REG: unix.ENOBUFS}}, ErrMemlock, `16384 KiB for packets is above RLIMIT_MEMLOCK; "ulimit -l unlimited"`},
+		{"memlock", &faulty{setErr: map[int]error{unix.XDP_UMEM_REG: unix.ENOBUFS}}, ErrMemlock, `65536 KiB for packets is above RLIMIT_MEMLOCK; "ulimit -l unlimited"`},
 		{"memory", &faulty{setErr: map[int]error{unix.XDP_UMEM_REG: unix.ENOMEM}}, unix.ENOMEM, "take fewer frames"},
 		{"ring", &faulty{setErr: map[int]error{unix.XDP_RX_RING: unix.ENOMEM}}, unix.ENOMEM, "making a rx ring of 2048"},
 		{"no ring", &faulty{setErr: map[int]error{unix.XDP_UMEM_FILL_RING: unix.ENOPROTOOPT}}, engine.ErrNotSupported, "fill ring"},

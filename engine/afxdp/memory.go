@@ -12,10 +12,12 @@ import (
 	"github.com/xdpstack/xdpstack/umem"
 )
 
-// What a MemoryConfig leaves at zero, in frames per worker: a full fill ring, and as
-// many to send and to hold.
+// What a MemoryConfig leaves at zero, in frames per worker: full fill and RX rings, and three times as
+// many to send and to hold, since windows of streams are promises of frames.
 const (
-	DefaultFrames = 2 * DefaultRing
+	DefaultFrames = 8 * DefaultRing
+
+	ringsFloor = 2 * DefaultRing
 
 	controlShare = 32 // one in so many is kept for control
 )
@@ -32,8 +34,8 @@ type MemoryConfig struct {
 	// HugePages asks for huge pages; without enough of them normal ones will do.
 	HugePages bool
 	// Floors bounds the pools: floors and quotas as in umem.PoolConfig, whose other
-	// fields are filled in. The zero value keeps half of the frames for receiving and
-	// one in 32 for control, and lets all others be sent or held.
+	// fields are filled in. The zero value keeps half of the frames, no more than two default
+	// rings, for receiving and one in 32 for control, and lets all others be sent and half of all be held.
 	Floors umem.PoolConfig
 	// Log hears what was not possible and why; nil for slog.Default.
 	Log *slog.Logger
@@ -99,7 +101,7 @@ func (m *Memory) cut(cfg MemoryConfig, mem []byte) (err error) {
 	}
 	pool := cfg.Floors
 	if pool == (umem.PoolConfig{}) {
-		pool.FillFloor = cfg.Frames / 2
+		pool.FillFloor = min(cfg.Frames/2, ringsFloor)
 		pool.ControlFloor = cfg.Frames / controlShare
 		pool.SendQuota = cfg.Frames
 		pool.ReceiveQuota = cfg.Frames / 2
