@@ -1,11 +1,15 @@
 package stack
 
+import "github.com/xdpstack/xdpstack/stack/tcp"
+
 // Counters are what a stack has counted since New. Where Linux has a counter for
 // the same, in /proc/net/snmp, snmp6 or netstat, it has Linux's name.
 type Counters struct {
 	Drops [NumReasons]uint64 `json:"-"` // by Reason; as a list they have their names
 
 	V4, V6 Family
+
+	TCP tcp.Counters
 
 	ARP        ARPCounters
 	Neighbours NeighbourCounters

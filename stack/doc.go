@@ -3,7 +3,7 @@
 // clock, no randomness of its own and no I/O: a network of stacks runs in one
 // goroutine in virtual time, and a failure is one seed.
 //
-//	Input ──▶ Ethernet ──▶ IP ──▶ UDP, ICMP ──▶ socket ──▶ Events, RecvMsg
+//	Input ──▶ Ethernet ──▶ IP ──▶ UDP, TCP, ICMP ──▶ socket ──▶ Events, RecvMsg, Take
 //	            │ ARP       │ for whom?            ▲
 //	            ▼           ▼                      │ this host itself
 //	        neighbours   routes ◀── SendMsg, SendFrame, Reply
@@ -31,17 +31,24 @@
 // (umem.HoldTx). Headers are pulled, not copied; the payload stays where the
 // device wrote it. What leads nowhere is counted under a Reason, in one place.
 //
+// # Streams
+//
+// Their calls are in stream.go, what arrives for them goes through tcp.go, and package tcp does the rest. What a
+// connection has to send leaves with the next Output: whatever was called in between, answers go with the ACK. An
+// event of kind Stream tells all that became possible on one since the last: levels, once a batch.
+//
 // # Several workers
 //
 // Each has a Stack with the same addresses. Worker 0's table of neighbours is the
 // truth and the others' are replicas, kept by events (NeighbourWanted,
 // NeighbourChanged) that the host carries as notes; the same for the outcome of
 // conflict detection. A packet that belongs to another worker leaves by Output
-// with umem.PortWorker + n as its port.
+// with umem.PortWorker + n as its port. Connections do not move: a segment that nobody here knows goes round, until
+// the worker that has its connection says so (FlowFound), and the first one remembers (LearnFlow).
 //
 // # What it does not do
 //
-// No TCP yet, no fragments and no reassembly, no path MTU, no multicast groups
+// No fragments and no reassembly, no path MTU, no multicast groups
 // but all hosts', no forwarding, no router solicitation, no DHCP. MLD and IGMP
 // are the kernel's, which shares the interface.
 //
@@ -49,6 +56,6 @@
 //
 // input.go, then what pass 3 calls; docs/RFC.md for what of which RFC is where.
 // The layers' own parts are below: wire (headers), link (neighbours, qdisc), ip
-// (addresses, routes), udp, socket, wheel (timers), table (what tables are made
+// (addresses, routes), udp, tcp, socket, wheel (timers), table (what tables are made
 // of). Package sim runs stacks against each other.
 package stack

@@ -32,6 +32,12 @@ const (
 	// NeighbourWanted: on the others. Neighbour's address and interface are to be
 	// given to Stack.ResolveNeighbour of worker 0.
 	NeighbourWanted
+	// Stream: Ready says what became possible on the stream Socket; with ReadyClosed,
+	// Errno says why, zero for an orderly end. A socket has one such event a batch.
+	Stream
+	// FlowFound: a packet that worker Worker handed on belongs to a connection here:
+	// Local and Peer are to be given to that worker's Stack.LearnFlow.
+	FlowFound
 )
 
 // Event is something that the application, or the host around the stack, must
@@ -39,9 +45,12 @@ const (
 type Event struct {
 	Kind   Kind
 	Errno  socket.Errno
+	Ready  Ready
+	Worker uint8
 	Iface  uint8
 	MAC    [6]byte
 	Socket socket.Handle
+	Local  socket.Addr
 	Peer   socket.Addr
 	Frame  *umem.Frame
 

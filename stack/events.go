@@ -11,11 +11,13 @@ type record struct {
 	kind   Kind
 	errno  socket.Errno
 	iface  uint8
+	worker uint8
 	state  link.State
 	mac    [6]byte
 	frame  uint32
 	socket socket.Handle
 	peer   socket.Addr
+	local  socket.Addr
 }
 
 // eventQueue is a ring of a fixed size.
@@ -63,6 +65,12 @@ func (s *Stack) Events(out []Event) int {
 		s.fill(&out[i], &q.ring[q.tail&q.mask])
 		q.tail++
 	}
+	for n < len(out) && s.tcp.Events() {
+		e := &out[n] // field by field: a whole Event is three cache lines, and most of it counts for other kinds
+		e.Kind = Stream
+		e.Socket, e.Ready, e.Errno, _ = s.tcp.Told()
+		n++
+	}
 	return n
 }
 
@@ -72,7 +80,7 @@ func (s *Stack) fill(e *Event, r *record) {
 		e.Frame = s.region.Frame(r.frame)
 		return
 	}
-	e.Frame, e.MAC, e.Peer = nil, r.mac, r.peer
+	e.Frame, e.MAC, e.Peer, e.Local, e.Worker, e.Ready = nil, r.mac, r.peer, r.local, r.worker, 0
 	e.Neighbour = link.Neighbour{Addr: r.peer.IP, MAC: r.mac, Iface: r.iface, State: r.state}
 }
 

@@ -25,6 +25,9 @@ func (s *Stack) Get() *umem.Frame {
 // takes the frame over in any case, sent or not; the caller forgets it. The errors
 // are SendMsg's.
 //
+// On a stream, dst is not looked at, and EAGAIN leaves the frame with the caller, who tries again
+// on ReadyOut.
+//
 // The payload of a received frame that goes out as it came in is not summed again:
 // whoever changes it in place clears umem.FlagSum. A frame that something else
 // still holds is copied, and counted.
@@ -43,6 +46,9 @@ func (s *Stack) Reply(now umem.Time, h socket.Handle, f *umem.Frame) error {
 }
 
 func (s *Stack) sendFrame(now umem.Time, h socket.Handle, f *umem.Frame, dst socket.Addr, from ip.Addr) socket.Errno {
+	if h.IsStream() {
+		return s.sendStream(h, socket.Handle{}, f)
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		s.Release(f)

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -58,6 +59,7 @@ const (
 	opClose
 	opGive      // a frame of our own
 	opNeighbour // what other workers say
+	opStream    // a call of a stream, or a segment for one
 	numOps
 )
 
@@ -122,11 +124,13 @@ func newPlayer(t *testing.T, script []byte) *player {
 		c.Limits = Limits{
 			Neighbours: 6, Incomplete: 3, PendingEach: 2, Pending: 3, Qdisc: 12, Local: 5, Handoff: 4, Sockets: 6,
 			RawSockets: 2, Events: 8, RecvFrames: 3, RecvBytes: 4000, Destinations: 4, ICMPErrors: 10, ICMPBurst: 4,
-			EphemeralLow: 100, EphemeralHigh: 120,
+			EphemeralLow: 100, EphemeralHigh: 120, Streams: 6, Backlog: 2, SynBacklog: 2, FlowCache: 2,
+			StreamRecvBytes: 6000, StreamSendBytes: 6000,
 		}
 		pc.Frames = scriptFrames
 		pc.FillFloor, pc.ControlFloor, pc.SendQuota, pc.ReceiveQuota = 8, 4, 20, 6
 	})
+	p.listen()
 	return p
 }
 
@@ -165,6 +169,8 @@ func (p *player) step() {
 		p.hear(p.byte())
 	case opNeighbour:
 		p.neighbour()
+	case opStream:
+		p.stream()
 	default:
 		p.call()
 	}
@@ -305,6 +311,8 @@ func (p *player) call() {
 		family, proto := socket.Datagram, uint8(0)
 		if which > 200 {
 			family, proto = socket.Raw, []uint8{1, 58, 17, 200}[which&3]
+		} else if which > 100 {
+			family = socket.Stream
 		}
 		_ = h.s.Close(*s)
 		if n, err := h.s.Open(family, proto, socket.Owner{PID: uint32(which)}); err == nil {
@@ -333,7 +341,9 @@ func (p *player) call() {
 	case opGive:
 		if f := h.s.Get(); f != nil {
 			f.Put(int(which))
-			_ = h.s.SendFrame(h.now, *s, f, socket.AddrFrom(to))
+			if err := h.s.SendFrame(h.now, *s, f, socket.AddrFrom(to)); s.IsStream() && errors.Is(err, socket.EAGAIN) {
+				h.s.Release(f)
+			}
 		}
 	}
 }
@@ -360,6 +370,7 @@ func (p *player) end() {
 	for _, s := range p.sockets {
 		_ = h.s.Close(s)
 	}
+	h.s.Shut(h.now)
 	for _, f := range p.loans {
 		h.release(f)
 	}

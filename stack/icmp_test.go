@@ -128,7 +128,7 @@ func TestPortUnreachableQuotesThePacket(t *testing.T) {
 func TestUnknownProtocolIsReported(t *testing.T) {
 	each(t, func(t *testing.T, f *family) {
 		h := knowing(t, f)
-		h.receive(segment{proto: wire.ProtoTCP, raw: true, payload: make([]byte, 20)}.bytes(f))
+		h.receive(segment{proto: 132, raw: true, payload: make([]byte, 20)}.bytes(f))
 		if _, m := icmpOfPacket(t, f, h.one()); [2]uint8(m) != f.unknownProblem {
 			t.Errorf("type and code %v, not %v", m[:2], f.unknownProblem)
 		}

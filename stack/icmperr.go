@@ -20,13 +20,19 @@ type quoted struct {
 // quotes a packet that no socket here can have sent is dropped (RFC 5927, section
 // 4.1: anybody can send one).
 func (s *Stack) inputError(f *umem.Frame, q quoted, e socket.Errno) {
-	if q.proto != wire.ProtoUDP || !s.owns(q.src) {
+	if q.proto != wire.ProtoUDP && q.proto != wire.ProtoTCP || !s.owns(q.src) {
 		s.drop(f, ICMPIgnored)
 		return
 	}
 	local := socket.Addr{IP: q.src, Port: binary.BigEndian.Uint16(q.transport[0:2])}
 	peer := socket.Addr{IP: q.dst, Port: binary.BigEndian.Uint16(q.transport[2:4])}
-	if s.report(q.proto, local, peer, e) {
+	told := false
+	if q.proto == wire.ProtoTCP {
+		told = s.failTCP(local, peer, binary.BigEndian.Uint32(q.transport[4:8]), e)
+	} else {
+		told = s.report(q.proto, local, peer, e)
+	}
+	if told {
 		s.family(q.src.Is4()).ICMPDelivered++
 		s.pool.Free(f)
 		return

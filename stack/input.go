@@ -14,6 +14,7 @@ const (
 	kindDrop kind = iota // why says it
 	kindARP
 	kindUDP
+	kindTCP
 	kindICMP4
 	kindICMP6
 	kindOther   // some other protocol: raw sockets, or an error
@@ -25,7 +26,8 @@ const (
 type packet struct {
 	src, dst socket.Addr
 
-	sock  uint32 // the socket, when found
+	sock  uint32 // the socket, or the connection, when found
+	epoch uint32 // of the connections' table, when it was looked up
 	found bool
 
 	kind  kind
@@ -56,8 +58,12 @@ func (s *Stack) inputBatch(now umem.Time, frames []*umem.Frame) {
 		s.parse(f, &batch[i])
 	}
 	for i := range batch {
-		if p := &batch[i]; p.kind == kindUDP {
+		switch p := &batch[i]; p.kind {
+		case kindUDP:
 			p.sock, p.found = s.sockets.Find(p.proto, p.dst, p.src)
+		case kindTCP:
+			p.sock, p.found = s.tcp.Find(p.dst, p.src)
+			p.epoch = s.tcp.Epoch()
 		}
 	}
 	for i, f := range frames {
@@ -67,6 +73,8 @@ func (s *Stack) inputBatch(now umem.Time, frames []*umem.Frame) {
 
 func (s *Stack) process(now umem.Time, f *umem.Frame, p *packet) {
 	switch p.kind {
+	case kindTCP:
+		s.inputTCP(now, f, p)
 	case kindUDP:
 		s.inputUDP(now, f, p)
 	case kindICMP4:
@@ -87,7 +95,7 @@ func (s *Stack) process(now umem.Time, f *umem.Frame, p *packet) {
 
 // maxHeaders is the most that headers of the link and network layers and the
 // first octets of the transport layer take.
-var maxHeaders = wire.EthernetLen + wire.IPv6Len + wire.DefaultExtLimits.Octets + wire.UDPLen
+var maxHeaders = wire.EthernetLen + wire.IPv6Len + wire.DefaultExtLimits.Octets + wire.TCPMaxLen
 
 // parse checks the headers of f and pulls them. The data of a packet from this
 // host to itself begins with a link header too, see local.go.
@@ -189,6 +197,8 @@ func (s *Stack) admitGroup(p *packet) Reason {
 func (s *Stack) classify(f *umem.Frame, p *packet) {
 	s.family(p.v4()).InDelivers++
 	switch {
+	case p.proto == wire.ProtoTCP:
+		s.parseTCP(f, p)
 	case p.proto == wire.ProtoUDP:
 		s.parseUDP(f, p)
 	case p.proto == wire.ProtoICMPv4 && p.v4():

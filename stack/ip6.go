@@ -31,7 +31,7 @@ func (s *Stack) parse6(f *umem.Frame, p *packet) {
 	}
 	f.MarkNetwork()
 	p.proto, p.pointer = h.NextHeader(), 6
-	if p.proto == wire.ProtoUDP || p.proto == wire.ProtoICMPv6 {
+	if p.proto == wire.ProtoTCP || p.proto == wire.ProtoUDP || p.proto == wire.ProtoICMPv6 {
 		f.Pull(wire.IPv6Len)
 		f.MarkTransport()
 		s.classify(f, p)

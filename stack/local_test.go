@@ -128,6 +128,7 @@ func TestLocalDeliveryHasABudget(t *testing.T) {
 			}
 			h.check()
 		}
+		h.events()
 		if h.s.Deadline() <= h.now {
 			t.Error("something is to do, though nothing waits")
 		}

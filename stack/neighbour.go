@@ -123,6 +123,18 @@ func (s *Stack) giveUp(i uint32) {
 	s.forget(i)
 }
 
+// dropPending drops what waits for any neighbour.
+func (s *Stack) dropPending() {
+	for i := uint32(0); s.neigh.Pending() > 0 && int(i) < s.neigh.Cap(); i++ {
+		if !s.neigh.Used(i) {
+			continue
+		}
+		for f := s.neigh.PopPending(s.region, i); f != nil; f = s.neigh.PopPending(s.region, i) {
+			s.dropHeld(f, umem.HoldTx, NeighbourFailed)
+		}
+	}
+}
+
 // reportFrame tells the socket that sent f, which has our own headers.
 func (s *Stack) reportFrame(f *umem.Frame, e socket.Errno) {
 	b := f.Bytes()[wire.EthernetLen:]
@@ -131,6 +143,10 @@ func (s *Stack) reportFrame(f *umem.Frame, e socket.Errno) {
 		q = quoted{proto: b[9], src: ip.From4(b[12:16]), dst: ip.From4(b[16:20]), transport: b[wire.IPv4Len:]}
 	} else {
 		q = quoted{proto: b[6], src: ip.From16(b[8:24]), dst: ip.From16(b[24:40]), transport: b[wire.IPv6Len:]}
+	}
+	if q.proto == wire.ProtoTCP && len(q.transport) >= wire.TCPLen {
+		src, dst := udp.Ports(q.transport)
+		s.failTCP(socket.Addr{IP: q.src, Port: src}, socket.Addr{IP: q.dst, Port: dst}, wire.TCP(q.transport).Seq(), e)
 	}
 	if q.proto == wire.ProtoUDP && len(q.transport) >= wire.UDPLen {
 		src, dst := udp.Ports(q.transport)

@@ -55,6 +55,26 @@ func TestResolutionSendsWhatWaitedInOrder(t *testing.T) {
 	})
 }
 
+// TestShutDropsWhatWaits: a stack that stops keeps no frame for a neighbour that may answer later.
+func TestShutDropsWhatWaits(t *testing.T) {
+	each(t, func(t *testing.T, f *family) {
+		h := newHost(t)
+		s := h.socketOf(f.us, 5000, socket.Options{})
+		for range 3 {
+			h.send(s, netip.AddrPortFrom(f.peer, 9), []byte("x"))
+		}
+		h.one() // the question
+		h.s.Shut(h.now)
+		if n := h.s.neigh.Pending(); n != 0 {
+			t.Errorf("%d packets wait still", n)
+		}
+		if n := h.s.counters.Drops[NeighbourFailed]; n != 3 {
+			t.Errorf("%d are counted as dropped", n)
+		}
+		h.none()
+	})
+}
+
 // TestPendingPacketsAreBounded: the oldest goes first (RFC 4861, section 7.2.2),
 // and all neighbours together have a bound.
 func TestPendingPacketsAreBounded(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/xdpstack/xdpstack/stack/ip"
 	"github.com/xdpstack/xdpstack/stack/link"
 	"github.com/xdpstack/xdpstack/stack/socket"
+	"github.com/xdpstack/xdpstack/stack/tcp"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
@@ -99,7 +100,7 @@ func testPackets(f *family) packets {
 // TestNoPointers: what the tables consist of, the collector need not look into.
 func TestNoPointers(t *testing.T) {
 	seen := 0
-	for _, table := range []any{&Stack{}, &socket.Table{}, &link.Neighbours{}, &ip.Dests{}, &ip.Routes{}} {
+	for _, table := range []any{&Stack{}, &socket.Table{}, &link.Neighbours{}, &ip.Dests{}, &ip.Routes{}, &tcp.Table{}, &tcp.Flows{}} {
 		v := reflect.TypeOf(table).Elem()
 		for i := range v.NumField() {
 			seen += pointersIn(t, v.Name()+"."+v.Field(i).Name, v.Field(i).Type)

@@ -45,6 +45,12 @@ const (
 	UDPMalformed
 	UDPChecksum
 	NoSocket
+	TCPMalformed
+	TCPChecksum
+	NoConnection
+	OutsideWindow
+	TCPForged
+	ListenOverflow
 
 	// Bounds.
 	ReceiveQueueFull
@@ -98,6 +104,12 @@ var reasons = [numReasons]struct{ name, meaning string }{
 	UDPMalformed:     {"udp_malformed", "the UDP length contradicts the packet's"},
 	UDPChecksum:      {"udp_checksum", "the UDP checksum is wrong, or missing over IPv6"},
 	NoSocket:         {"no_socket", "nobody listens on the port"},
+	TCPMalformed:     {"tcp_malformed", "the TCP header's length contradicts the packet's, or it was sent to a group"},
+	TCPChecksum:      {"tcp_checksum", "the TCP checksum is wrong"},
+	NoConnection:     {"no_connection", "no TCP connection or listener that it could be for: answered with RST"},
+	OutsideWindow:    {"outside_window", "a TCP segment outside the window, or that the connection's state does not take"},
+	TCPForged:        {"tcp_forged", "a RST or SYN that may be forged: answered with an ACK (RFC 5961)"},
+	ListenOverflow:   {"listen_overflow", "a listener's queue, or the table of streams, is full: accept faster, or raise Backlog or Streams"},
 	ReceiveQueueFull: {"receive_queue_full", "the socket's receive queue is full: read faster, or raise RecvFrames or RecvBytes"},
 	ReceiveQuota:     {"receive_quota", "sockets and application hold as many frames as the pool allows: release them"},
 	EventsFull:       {"events_full", "the event queue is full: call Events more often, or raise Limits.Events"},

@@ -14,7 +14,15 @@ import (
 // The errors are EBADF, a pending error of the socket (which this clears), and
 // EAGAIN: nothing is there. It never waits; the event Readable says when to call
 // again.
-func (s *Stack) RecvMsg(_ umem.Time, h socket.Handle, m *socket.Msg) (int, error) {
+//
+// Of a stream it copies octets in order, and opens the window by them: with WaitAll all of m.Data or none (EAGAIN), unless
+// the stream has ended; 0 without an error is that end. ENOTCONN: there never was a connection.
+func (s *Stack) RecvMsg(now umem.Time, h socket.Handle, m *socket.Msg) (int, error) {
+	if h.IsStream() {
+		s.now = now
+		n, e := s.recvMsgStream(h, m)
+		return n, e.Err()
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return 0, socket.EBADF.Err()

@@ -29,6 +29,8 @@ const maxPayload = 65535 - wire.UDPLen
 //	ENETUNREACH   no route
 //	ENOBUFS       no frame, or a full queue
 //
+// On a stream it is Send: part of the data may be sent; More is looked at, the addresses are not.
+//
 // A host that does not answer shows later: as EHOSTUNREACH, of the socket's next
 // call when it is connected.
 func (s *Stack) SendMsg(now umem.Time, h socket.Handle, m *socket.Msg) (int, error) {
@@ -38,6 +40,11 @@ func (s *Stack) SendMsg(now umem.Time, h socket.Handle, m *socket.Msg) (int, err
 	}
 	if n < 0 || n > len(m.Data) {
 		return 0, socket.EFAULT.Err()
+	}
+	if h.IsStream() {
+		s.now = now
+		n, e := s.sendMsgStream(h, m.Data[:n], m.Flags)
+		return n, e.Err()
 	}
 	so := s.sockets.Get(h)
 	if so == nil {

@@ -5,12 +5,20 @@ import (
 
 	"github.com/xdpstack/xdpstack/stack/ip"
 	"github.com/xdpstack/xdpstack/stack/socket"
+	"github.com/xdpstack/xdpstack/stack/wire"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
 // Open makes a socket that belongs to owner. proto is the protocol of a Raw
-// socket; for Datagram it is 17, or 0. The errors are EPROTONOSUPPORT and ENFILE.
+// socket; for Datagram it is 17, or 0, for Stream 6, or 0. The errors are EPROTONOSUPPORT and ENFILE.
 func (s *Stack) Open(family socket.Family, proto uint8, owner socket.Owner) (socket.Handle, error) {
+	if family == socket.Stream {
+		if proto != 0 && proto != wire.ProtoTCP {
+			return socket.Handle{}, socket.EPROTONOSUPPORT.Err()
+		}
+		h, e := s.tcp.Open(s.now, owner)
+		return h, e.Err()
+	}
 	h, e := s.sockets.Open(family, proto, owner)
 	return h, e.Err()
 }
@@ -18,6 +26,9 @@ func (s *Stack) Open(family socket.Family, proto uint8, owner socket.Owner) (soc
 // SetOptions replaces the options of a socket. The errors are EBADF, and EINVAL
 // when V6Only would change on a bound one.
 func (s *Stack) SetOptions(h socket.Handle, o socket.Options) error {
+	if c := s.tcp.Get(h); c != nil {
+		return s.tcp.SetOptions(c, o).Err()
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return socket.EBADF.Err()
@@ -30,11 +41,14 @@ func (s *Stack) SetOptions(h socket.Handle, o socket.Options) error {
 // worker's ephemeral ports. The errors are EBADF, EINVAL (bound already),
 // EADDRNOTAVAIL, EADDRINUSE and ENOBUFS.
 func (s *Stack) Bind(h socket.Handle, local netip.AddrPort) error {
+	a := socket.AddrFrom(local)
+	if h.IsStream() {
+		return s.bindStream(h, a).Err()
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return socket.EBADF.Err()
 	}
-	a := socket.AddrFrom(local)
 	if !a.IP.IsAny() && !s.owns(a.IP) && !s.isBroadcast(a.IP) {
 		return socket.EADDRNOTAVAIL.Err()
 	}
@@ -46,7 +60,13 @@ func (s *Stack) Bind(h socket.Handle, local netip.AddrPort) error {
 // address gets the source address that leads there. The zero AddrPort dissolves
 // the connection. The errors are EBADF, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
 // and ENETUNREACH.
+//
+// Of a stream it begins the handshake: ReadyConnected tells that it is done, ReadyClosed why
+// it failed. Its errors are EALREADY, EISCONN, ECONNABORTED (it failed before: open another) and EINVAL, too.
 func (s *Stack) Connect(h socket.Handle, peer netip.AddrPort) error {
+	if h.IsStream() {
+		return s.connectStream(h, peer).Err()
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return socket.EBADF.Err()
@@ -86,7 +106,14 @@ func (s *Stack) sourceTo(dst ip.Addr) (ip.Addr, socket.Errno) {
 
 // Close ends a socket: its handle is stale, what waits in it is dropped, its port
 // is free.
+//
+// A stream sends what waits to be sent, and FIN, without the application; when something was left unread, it
+// sends RST.
 func (s *Stack) Close(h socket.Handle) error {
+	if c := s.tcp.Get(h); c != nil {
+		s.tcp.Close(s.now, c)
+		return nil
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return socket.EBADF.Err()
@@ -101,6 +128,9 @@ func (s *Stack) Close(h socket.Handle) error {
 
 // LocalAddr is what a socket is bound to: zero when it is not.
 func (s *Stack) LocalAddr(h socket.Handle) (socket.Addr, error) {
+	if c := s.tcp.Get(h); c != nil {
+		return c.Local(), nil
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return socket.Addr{}, socket.EBADF.Err()
@@ -110,6 +140,12 @@ func (s *Stack) LocalAddr(h socket.Handle) (socket.Addr, error) {
 
 // Peer is what a socket is connected to. The errors are EBADF and ENOTCONN.
 func (s *Stack) Peer(h socket.Handle) (socket.Addr, error) {
+	if c := s.tcp.Get(h); c != nil {
+		if c.Peer().Port == 0 {
+			return socket.Addr{}, socket.ENOTCONN.Err()
+		}
+		return c.Peer(), nil
+	}
 	so := s.sockets.Get(h)
 	switch {
 	case so == nil:
@@ -122,6 +158,9 @@ func (s *Stack) Peer(h socket.Handle) (socket.Addr, error) {
 
 // Owner is who opened a socket.
 func (s *Stack) Owner(h socket.Handle) (socket.Owner, error) {
+	if c := s.tcp.Get(h); c != nil {
+		return c.Owner(), nil
+	}
 	so := s.sockets.Get(h)
 	if so == nil {
 		return socket.Owner{}, socket.EBADF.Err()

@@ -9,6 +9,7 @@ import (
 	"github.com/xdpstack/xdpstack/stack/link"
 	"github.com/xdpstack/xdpstack/stack/socket"
 	"github.com/xdpstack/xdpstack/stack/table"
+	"github.com/xdpstack/xdpstack/stack/tcp"
 	"github.com/xdpstack/xdpstack/stack/wheel"
 	"github.com/xdpstack/xdpstack/stack/wire"
 	"github.com/xdpstack/xdpstack/umem"
@@ -44,6 +45,8 @@ type Stack struct {
 	direct  ip.Dest // scratch, for packets to a given link address
 	neigh   *link.Neighbours
 	sockets *socket.Table
+	tcp     *tcp.Table
+	flows   tcp.Flows
 	ports   socket.Ports
 	wheel   *wheel.Wheel
 	limiter ip.Bucket // of ICMP errors
@@ -54,10 +57,12 @@ type Stack struct {
 	events  eventQueue
 
 	firstAddress uint32 // number of the first own address's timer
+	firstStream  uint32 // number of the first stream's
 	queued       int    // frames in receive queues
 	borrowed     int    // loans to the application
 
 	batch    [maxBatch]packet
+	now      umem.Time // of the last verb: what calls of sockets between them see
 	started  bool
 	counters Counters
 }
@@ -109,7 +114,15 @@ func New(cfg Config) (*Stack, error) {
 		return nil, err
 	}
 	s.firstAddress = uint32(l.Neighbours)
-	s.wheel = wheel.New(l.Neighbours+len(s.addrs), 0)
+	s.firstStream = s.firstAddress + uint32(len(s.addrs))
+	s.wheel = wheel.New(l.Neighbours+len(s.addrs)+l.Streams, 0)
+	s.flows = tcp.NewFlows(l.FlowCache, secret)
+	s.tcp = tcp.New(tcp.Config{
+		Pool: s.pool, Net: below{s}, Wheel: s.wheel, Timer: s.firstStream, Secret: secret,
+		Key: [2]uint64{cfg.Rand.Uint64(), cfg.Rand.Uint64()}, Ports: s.ports, Count: &s.counters.TCP, ISN: cfg.ISN,
+		Streams: l.Streams, Backlog: l.Backlog, SynBacklog: l.SynBacklog,
+		RecvBytes: l.StreamRecvBytes, SendBytes: l.StreamSendBytes, RTOMin: l.RTOMin, TimeWait: l.TimeWait,
+	})
 	return s, nil
 }
 
@@ -130,6 +143,7 @@ func (cfg *Config) check() error {
 	for _, n := range []int{
 		l.Neighbours, l.Incomplete, l.PendingEach, l.Pending, l.Qdisc, l.Local, l.Handoff, l.Sockets, l.RawSockets,
 		l.Events, l.RecvFrames, l.RecvBytes, l.Destinations, l.ICMPErrors, l.ICMPBurst,
+		l.Streams, l.Backlog, l.SynBacklog, l.StreamRecvBytes, l.StreamSendBytes, l.FlowCache,
 	} {
 		if n < 0 || n > math.MaxInt32 {
 			return fmt.Errorf("%w: a limit of %d", ErrConfig, n)

@@ -6,7 +6,7 @@ import (
 )
 
 // Timers of the wheel are numbered: those of neighbours by their index, then
-// those of own addresses.
+// those of own addresses, then those of streams.
 
 // arm sets the timer of neighbour i to what the entry wants.
 func (s *Stack) arm(i uint32) { s.wheel.Set(i, s.neigh.Due(i)) }
@@ -33,6 +33,9 @@ func (s *Stack) neighbourTimer(now umem.Time, i uint32) {
 
 // expireTimers runs timers that are due; the wheel looks at budget of them.
 func (s *Stack) expireTimers(now umem.Time, budget int) {
+	if s.wheel.Idle(now) { // as in most turns: a tick is longer than a hundred of them
+		return
+	}
 	var due [maxBatch]uint32
 	for budget > 0 {
 		n := s.wheel.Expire(now, budget, due[:min(budget, maxBatch)])
@@ -41,10 +44,13 @@ func (s *Stack) expireTimers(now umem.Time, budget int) {
 		}
 		budget -= n
 		for _, id := range due[:n] {
-			if id < s.firstAddress {
-				s.neighbourTimer(now, id)
-			} else {
+			switch {
+			case id >= s.firstStream:
+				s.tcp.Timer(now, id-s.firstStream)
+			case id >= s.firstAddress:
 				s.addressTimer(now, int(id-s.firstAddress))
+			default:
+				s.neighbourTimer(now, id)
 			}
 		}
 	}

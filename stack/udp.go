@@ -56,7 +56,7 @@ func (s *Stack) verifyUDP(f *umem.Frame, p *packet) bool {
 func (s *Stack) deliver(f *umem.Frame, so *socket.Socket, v4 bool) {
 	why := noReason
 	switch {
-	case s.pool.ReceiveRoom() == 0:
+	case !s.pool.MayKeep(1):
 		why = ReceiveQuota
 	case so.Events():
 		if s.events.full() {

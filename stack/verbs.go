@@ -11,6 +11,7 @@ import (
 //
 // It does a bounded amount of work per frame; a packet is never an error.
 func (s *Stack) Input(now umem.Time, frames []*umem.Frame) {
+	s.now = now
 	for len(frames) > 0 {
 		n := min(len(frames), maxBatch)
 		s.inputBatch(now, frames[:n])
@@ -22,7 +23,9 @@ func (s *Stack) Input(now umem.Time, frames []*umem.Frame) {
 // stack with a HoldTx, which Completed ends; its Port is the device. Frames for
 // other workers come first: their Port is umem.PortWorker + n, and they have no
 // hold.
-func (s *Stack) Output(_ umem.Time, out []*umem.Frame) int {
+func (s *Stack) Output(now umem.Time, out []*umem.Frame) int {
+	s.now = now
+	s.tcp.Flush(now)
 	n := 0
 	if s.handoff.Len() > 0 {
 		n = s.handoff.Pop(s.region, out)
@@ -35,14 +38,17 @@ func (s *Stack) Output(_ umem.Time, out []*umem.Frame) int {
 
 // Completed says that the device let go of frames that Output gave. They are in
 // place stack; a frame that nobody else holds returns to the pool.
-func (s *Stack) Completed(_ umem.Time, frames []*umem.Frame) {
+func (s *Stack) Completed(now umem.Time, frames []*umem.Frame) {
+	s.now = now
 	s.pool.ReleaseBatch(frames, umem.HoldTx)
+	s.tcp.Completed()
 }
 
 // Expire runs timers that are due, at most budget, and delivers packets from this
 // host to itself, at most budget too. What is left keeps Deadline in the past.
 // Calling it early or often does no harm.
 func (s *Stack) Expire(now umem.Time, budget int) {
+	s.now = now
 	if !s.started {
 		s.started = true
 		s.startDetection(now)
@@ -55,10 +61,11 @@ func (s *Stack) Expire(now umem.Time, budget int) {
 	}
 }
 
-// Deadline is when Expire has something to do next; umem.Never when nothing is
-// set. It may be early, never late.
+// Deadline is when Expire, or Events, has something to do next; umem.Never when
+// nothing is set. It may be early, never late. What Output sends may lead to events, too: those that
+// it begins to look for a neighbour with, or finds room for.
 func (s *Stack) Deadline() umem.Time {
-	if !s.started || s.local.Len() > 0 {
+	if !s.started || s.local.Len() > 0 || s.events.head != s.events.tail || s.tcp.Events() {
 		return 0
 	}
 	return s.wheel.Deadline()
@@ -70,7 +77,8 @@ func (s *Stack) Deadline() umem.Time {
 // lent and did not get back.
 func (s *Stack) Holders(h *umem.Holders) {
 	h.Holds[umem.HoldTx] += s.qdisc.Len() + s.local.Len() + s.handoff.Len() + s.neigh.Pending()
-	h.Holds[umem.HoldReceive] += s.queued
+	h.Holds[umem.HoldReceive] += s.queued + s.tcp.Received()
+	h.Holds[umem.HoldRetransmit] += s.tcp.Held()
 	h.Holds[umem.HoldApp] += s.borrowed
 }
 
@@ -80,10 +88,10 @@ func (s *Stack) drop(f *umem.Frame, why Reason) {
 	s.pool.Free(f)
 }
 
-// dropHeld drops a frame whose only hold is h.
+// dropHeld is drop for a frame with a hold h. A segment that is not acknowledged yet lives on.
 func (s *Stack) dropHeld(f *umem.Frame, h umem.Hold, why Reason) {
-	s.pool.Take(f, h)
-	s.drop(f, why)
+	s.counters.Drops[why]++
+	s.pool.Release(f, h)
 }
 
 // enqueue gives f, without a hold, to a queue as a HoldTx, or drops it.

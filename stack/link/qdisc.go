@@ -18,6 +18,9 @@ func (q *Qdisc) Len() int { return q.q.Len() }
 // Full reports whether Push would refuse.
 func (q *Qdisc) Full() bool { return q.q.Len() >= q.limit }
 
+// HalfFree reports whether less than half of the queue is taken.
+func (q *Qdisc) HalfFree() bool { return 2*q.q.Len() < q.limit }
+
 // Push takes f, or refuses it when the queue is full: the caller keeps it then.
 func (q *Qdisc) Push(f *umem.Frame) bool {
 	if q.q.Len() >= q.limit {

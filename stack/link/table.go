@@ -67,6 +67,9 @@ func (t *Neighbours) Generation() uint64 { return t.generation }
 // Len is the number of entries, Pending that of frames that wait in all.
 func (t *Neighbours) Len() int { return t.slab.Len() }
 
+// Cap is how many entries there can be: an index is below it.
+func (t *Neighbours) Cap() int { return t.slab.Cap() }
+
 // Pending is the number of frames that wait for a neighbour.
 func (t *Neighbours) Pending() int { return t.pending }
 

@@ -2,8 +2,10 @@ package sim
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/xdpstack/xdpstack/stack"
+	"github.com/xdpstack/xdpstack/stack/tcp"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
@@ -47,6 +49,7 @@ type Totals struct {
 	Device DeviceStats
 	Mesh   MeshStats
 	Drops  [stack.NumReasons]uint64
+	TCP    tcp.Counters
 
 	Solicits   uint64 // ARP requests and neighbour solicitations
 	Resolved   uint64 // neighbours
@@ -78,6 +81,7 @@ func (t *Totals) add(w *Worker) {
 	for i, v := range c.Drops {
 		t.Drops[i] += v
 	}
+	addCounters(&t.TCP, &c.TCP)
 	t.Solicits += c.ARP.OutRequests + c.Neighbours.OutSolicits
 	t.Resolved += c.Neighbours.Resolved
 	t.Failed += c.Neighbours.Failed
@@ -88,4 +92,17 @@ func (t *Totals) add(w *Worker) {
 	t.Unheard += w.unheard
 	t.Turns += w.turns
 	t.MaxIdle = max(t.MaxIdle, w.maxIdle)
+}
+
+// addCounters adds each of o's counters to sum's.
+func addCounters(sum, o *tcp.Counters) {
+	a, b := reflect.ValueOf(sum).Elem(), reflect.ValueOf(o).Elem()
+	for i := range a.NumField() {
+		if f, g := a.Field(i), b.Field(i); f.Kind() == reflect.Uint64 {
+			f.SetUint(f.Uint() + g.Uint())
+		}
+	}
+	for i, n := range o.ForwardCopies {
+		sum.ForwardCopies[i] += n
+	}
 }

@@ -20,7 +20,8 @@
 //     workers. A turn is package engine's, and happens when there is work or when
 //     the stack's Deadline comes: nothing polls.
 //   - Socket: a socket of an application, with what that does when it hears of something.
-//   - Oracle: knows what was sent and judges what is delivered.
+//   - Oracle: knows what datagrams were sent and judges what is delivered.
+//   - Flow: the same for one direction of a stream: each octet in order, or an error.
 //   - Pair: two hosts on a clean wire, to begin a test with.
 //   - Capture: the wires' packets as pcapng.
 //
@@ -33,6 +34,9 @@
 //   - No timer without a reason: a deadline may wake a worker for nothing only so
 //     many times in a row.
 //   - Net.Settle: all comes to rest, Net.Drained: and nothing is left over.
+//
+// The tests of streams look at every segment on its way, too: no window is taken back, no octet goes beyond
+// one, nothing is acknowledged that was not sent.
 //
 // # A failing seed
 //

@@ -8,6 +8,7 @@ import (
 	"github.com/xdpstack/xdpstack/stack"
 	"github.com/xdpstack/xdpstack/stack/ip"
 	"github.com/xdpstack/xdpstack/stack/link"
+	"github.com/xdpstack/xdpstack/stack/socket"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
@@ -40,6 +41,9 @@ type HostConfig struct {
 
 	Limits stack.Limits
 	DAD    umem.Time
+
+	// ISN gives initial sequence numbers; nil: the stack's own.
+	ISN func(now umem.Time, local, peer socket.Addr) uint32
 
 	// TurnDelay is how long a worker may take to notice that it has work, and
 	// StallDelay how long with the probability Stall.
@@ -201,9 +205,11 @@ func (h *Host) receive(p packet) {
 func (h *Host) intern(w *Worker, e *stack.Event) bool {
 	switch e.Kind {
 	case stack.NeighbourChanged:
-		h.tellOthers(w, note{noteNeighbour, e.Neighbour})
+		h.tellOthers(w, note{kind: noteNeighbour, neighbour: e.Neighbour})
 	case stack.NeighbourWanted:
-		h.tell(w, 0, note{noteWanted, e.Neighbour})
+		h.tell(w, 0, note{kind: noteWanted, neighbour: e.Neighbour})
+	case stack.FlowFound:
+		h.tell(w, int(e.Worker), note{kind: noteFlow, local: e.Local, peer: e.Peer, owner: w.id})
 	default:
 		return false
 	}
@@ -225,7 +231,7 @@ func (h *Host) settled(w *Worker, e *stack.Event) {
 	for i, a := range h.detecting {
 		if a == e.Peer.IP {
 			h.detecting = append(h.detecting[:i], h.detecting[i+1:]...)
-			h.tellOthers(w, note{noteAddress, link.Neighbour{Addr: a, Iface: e.Iface, State: state}})
+			h.tellOthers(w, note{kind: noteAddress, neighbour: link.Neighbour{Addr: a, Iface: e.Iface, State: state}})
 			return
 		}
 	}

@@ -33,32 +33,45 @@ func seeds(t *testing.T, n int) []uint64 {
 	return list
 }
 
-// mustPass runs a scenario. When that fails it runs it again with a capture, which
-// it names with the line that repeats the seed.
+// mustPass runs a scenario of datagrams.
 func mustPass(t *testing.T, seed uint64, roomy bool) *scenario {
 	t.Helper()
-	s, err := attempt(seed, roomy, nil)
+	return mustRun(t, seed, datagrams(roomy))
+}
+
+// builder makes the network of a seed, ready to run.
+type builder[S interface{ run() error }] func(seed uint64, c *Capture) (S, error)
+
+func datagrams(roomy bool) builder[*scenario] {
+	return func(seed uint64, c *Capture) (*scenario, error) { return newScenario(seed, roomy, c) }
+}
+
+// mustRun runs what is built. When that fails it runs it again with a capture, which it
+// names with the line that repeats the seed.
+func mustRun[S interface{ run() error }](t *testing.T, seed uint64, build builder[S]) S {
+	t.Helper()
+	s, err := attempt(seed, build, nil)
 	if err != nil {
-		t.Fatalf("seed %d: %v\n%s", seed, err, again(t, seed, roomy))
+		t.Fatalf("seed %d: %v\n%s", seed, err, again(t, seed, build))
 	}
 	return s
 }
 
-// attempt runs a scenario. A panic is a failure like others: its seed counts.
-func attempt(seed uint64, roomy bool, c *Capture) (s *scenario, err error) {
+// attempt builds and runs. A panic is a failure like others: its seed counts.
+func attempt[S interface{ run() error }](seed uint64, build builder[S], c *Capture) (s S, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	if s, err = newScenario(seed, roomy, c); err != nil {
+	if s, err = build(seed, c); err != nil {
 		return s, err
 	}
 	return s, s.run()
 }
 
-// again runs a scenario with a capture and says where that is.
-func again(t *testing.T, seed uint64, roomy bool) string {
+// again runs with a capture and says where that is.
+func again[S interface{ run() error }](t *testing.T, seed uint64, build builder[S]) string {
 	t.Helper()
 	name, _, _ := strings.Cut(t.Name(), "/")
 	line := fmt.Sprintf("go test ./stack/sim -run '^%s$' -seed=%d", name, seed)
@@ -67,7 +80,7 @@ func again(t *testing.T, seed uint64, roomy bool) string {
 		return line + "; no capture: " + err.Error()
 	}
 	c := NewCapture(f)
-	_, _ = attempt(seed, roomy, c) // fails as it did before; the capture is what counts
+	_, _ = attempt(seed, build, c) // fails as it did before; the capture is what counts
 	if err := f.Close(); err != nil || c.Err() != nil {
 		return fmt.Sprintf("%s; no capture: %v, %v", line, err, c.Err())
 	}
@@ -77,7 +90,7 @@ func again(t *testing.T, seed uint64, roomy bool) string {
 // TestFailureNamesItsSeedAndCapture looks at what a failing scenario prints.
 func TestFailureNamesItsSeedAndCapture(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	text := again(t, 42, false)
+	text := again(t, 42, datagrams(false))
 	line, path, found := strings.Cut(text, "; capture: ")
 	if !found || !strings.Contains(line, "-run '^TestFailureNamesItsSeedAndCapture$' -seed=42") {
 		t.Fatalf("a failure prints %q", text)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/xdpstack/xdpstack/stack/link"
+	"github.com/xdpstack/xdpstack/stack/socket"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
@@ -21,11 +22,14 @@ const (
 	noteNeighbour noteKind = iota + 1 // worker 0 knows
 	noteWanted                        // worker 0 is to find out
 	noteAddress                       // worker 0's conflict detection is over
+	noteFlow                          // packets that were handed on belong to a connection of who tells
 )
 
 type note struct {
-	kind      noteKind
-	neighbour link.Neighbour
+	kind        noteKind
+	neighbour   link.Neighbour
+	local, peer socket.Addr // of a flow
+	owner       int         // its worker
 }
 
 // MeshStats count what went between the workers of a host.
@@ -35,6 +39,7 @@ type MeshStats struct {
 	SentHome     uint64
 	Notes        uint64
 	NotesLost    uint64 // the ring was full
+	Flows        uint64 // notes that were about a flow
 }
 
 func (s *MeshStats) add(o *MeshStats) {
@@ -43,6 +48,7 @@ func (s *MeshStats) add(o *MeshStats) {
 	s.SentHome += o.SentHome
 	s.Notes += o.Notes
 	s.NotesLost += o.NotesLost
+	s.Flows += o.Flows
 }
 
 func (h *Host) tellOthers(from *Worker, n note) {
@@ -100,6 +106,9 @@ func (w *Worker) visit(now umem.Time) bool {
 		work = work || len(box.frames)+len(box.homes)+len(box.notes) > 0
 		w.lent -= len(box.homes)
 		w.pool.Return(box.homes)
+		if peer := w.host.workers[from]; len(box.homes) > 0 && peer.pool.Away() > 0 {
+			peer.wake() // the ring was full
+		}
 		box.homes = box.homes[:0]
 		for _, n := range box.notes {
 			w.hear(now, n)
@@ -131,6 +140,9 @@ func (w *Worker) hear(now umem.Time, n note) {
 		w.stack.ResolveNeighbour(now, &n.neighbour)
 	case noteAddress:
 		w.stack.LearnAddress(n.neighbour.Addr, n.neighbour.State != link.None)
+	case noteFlow:
+		w.mesh.Flows++
+		w.stack.LearnFlow(n.local, n.peer, n.owner)
 	}
 }
 

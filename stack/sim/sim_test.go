@@ -102,6 +102,7 @@ func (t *Totals) merge(o *Totals) {
 	for i, n := range o.Drops {
 		t.Drops[i] += n
 	}
+	addCounters(&t.TCP, &o.TCP)
 	t.Solicits += o.Solicits
 	t.Resolved += o.Resolved
 	t.Failed += o.Failed
@@ -135,7 +136,7 @@ func TestCleanWireDeliversExactlyOnce(t *testing.T) {
 		score := s.oracle.Score()
 		answered += score.Answered
 		if score.Accepted != score.Composed || score.Delivered != score.Composed || score.Answered != score.Answers {
-			t.Fatalf("seed %d: %+v\n%s", seed, score, again(t, seed, true))
+			t.Fatalf("seed %d: %+v\n%s", seed, score, again(t, seed, datagrams(true)))
 		}
 	}
 	if answered == 0 && *onlySeed == 0 {
@@ -167,7 +168,7 @@ func TestCaptureChangesNothing(t *testing.T) {
 	for _, seed := range seeds(t, 3) {
 		var text strings.Builder
 		plain := mustPass(t, seed, false)
-		watched, err := attempt(seed, false, NewCapture(&text))
+		watched, err := attempt(seed, datagrams(false), NewCapture(&text))
 		if err != nil || watched.net.Trace() != plain.net.Trace() {
 			t.Errorf("seed %d: with a capture the run is another: %v", seed, err)
 		}

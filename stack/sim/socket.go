@@ -19,6 +19,8 @@ type Socket struct {
 	Datagram func(now umem.Time, e *stack.Event)
 	Readable func(now umem.Time)
 	Failed   func(now umem.Time, e *stack.Event)
+	// Stream hears what became possible on a stream; errno says why it is over.
+	Stream func(now umem.Time, ready stack.Ready, errno socket.Errno)
 }
 
 // Open opens a datagram socket. It is to be called in a turn.
@@ -30,12 +32,7 @@ func (w *Worker) Open(o socket.Options, owner socket.Owner) (*Socket, error) {
 	if err := w.stack.SetOptions(h, o); err != nil {
 		return nil, err
 	}
-	s := &Socket{worker: w, handle: h}
-	for int(h.Index) >= len(w.sockets) {
-		w.sockets = append(w.sockets, nil)
-	}
-	w.sockets[h.Index] = s
-	return s, nil
+	return w.enter(h), nil
 }
 
 // Worker is the worker that the socket lives on.
@@ -85,10 +82,11 @@ func (s *Socket) Close() error { return s.worker.stack.Close(s.handle) }
 // find is the socket that an event is for, nil when it has been closed and its slot
 // is another's.
 func (w *Worker) find(h socket.Handle) *Socket {
-	if int(h.Index) >= len(w.sockets) || w.sockets[h.Index] == nil || w.sockets[h.Index].handle != h {
+	table, i := *w.tableOf(h), int(h.Slot())
+	if i >= len(table) || table[i] == nil || table[i].handle != h {
 		return nil
 	}
-	return w.sockets[h.Index]
+	return table[i]
 }
 
 // dispatch gives an event to its socket.
@@ -105,5 +103,7 @@ func (w *Worker) dispatch(now umem.Time, e *stack.Event) {
 		s.Readable(now)
 	case e.Kind == stack.Failed && s.Failed != nil:
 		s.Failed(now, e)
+	case e.Kind == stack.Stream && s.Stream != nil:
+		s.Stream(now, e.Ready, e.Errno)
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 
 	"github.com/xdpstack/xdpstack/umem"
@@ -21,6 +22,10 @@ type Wire struct {
 	Reorder   float64 // of being held back up to ReorderBy, while others overtake
 	Corrupt   float64 // see damage
 	Truncate  float64 // of losing the end
+
+	// Guarded says that Ethernet's own checksum is there, as far as nothing else would tell: what is damaged
+	// in its header, and what is not IP, is lost.
+	Guarded bool
 
 	ReorderBy umem.Time
 
@@ -121,7 +126,12 @@ func (l *cable) carry(p packet) {
 	r := l.net.wire
 	if !p.damaged && chance(r, l.wire.Corrupt) {
 		l.stats.Corrupted++
-		p = packet{damage(r, p.data), true}
+		var at int
+		p, at = damage(r, p.data)
+		if l.wire.Guarded && (at < ethernetHeader || !isIP(p.data)) {
+			l.net.saw(l, p, "damaged beyond recognition")
+			return
+		}
 	}
 	if !p.damaged && chance(r, l.wire.Truncate) {
 		l.stats.Truncated++
@@ -167,8 +177,8 @@ func (l *cable) arrive(number uint64, p packet) {
 // a word of the frame is a word of the sum. It does not cover Ethernet's header, an
 // IPv6 header's first word and hop limit, and ARP: there the frame's own checks
 // must do, and what is wrong about them harms no payload. A packet is damaged once:
-// two changes may cancel each other.
-func damage(r *rand.Rand, data []byte) []byte {
+// two changes may cancel each other. The position is returned, too.
+func damage(r *rand.Rand, data []byte) (packet, int) {
 	c := append([]byte(nil), data...)
 	i := r.IntN(len(c)/2) * 2
 	bits := uint16(1) << r.IntN(16)
@@ -179,7 +189,16 @@ func damage(r *rand.Rand, data []byte) []byte {
 	}
 	c[i] ^= byte(bits >> 8)
 	c[i+1] ^= byte(bits)
-	return c
+	return packet{c, true}, i
+}
+
+// isIP reports whether a frame says that it carries IPv4 or IPv6.
+func isIP(frame []byte) bool {
+	if len(frame) < ethernetHeader+20 {
+		return false
+	}
+	kind := binary.BigEndian.Uint16(frame[12:])
+	return kind == 0x0800 || kind == 0x86dd
 }
 
 // hub is a switch that knows its ports' addresses: what it does not know goes to

@@ -37,7 +37,8 @@ func TestDamageIsWhatAChecksumCatches(t *testing.T) {
 			}
 		}
 		before := bytes.Clone(data)
-		after := damage(r, data)
+		damaged, _ := damage(r, data)
+		after := damaged.data
 		if !bytes.Equal(before, data) {
 			t.Fatal("the packet itself was changed")
 		}

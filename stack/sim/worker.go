@@ -37,6 +37,7 @@ type Worker struct {
 	idle   int       // turns in a row that a deadline asked for and that did nothing
 
 	sockets []*Socket // by index of the handle
+	streams []*Socket // by its slot
 
 	batch   []*umem.Frame
 	events  []stack.Event
@@ -57,7 +58,7 @@ func (h *Host) newWorker(id int, stream uint64) (*Worker, error) {
 	var err error
 	w.pool, err = umem.NewPool(h.region, umem.PoolConfig{
 		Worker: id, Workers: c.Workers, First: id * c.Frames, Frames: c.Frames,
-		FillFloor: c.Fill, ControlFloor: c.Frames / 16, SendQuota: c.Frames / 2, ReceiveQuota: c.Frames / 2,
+		FillFloor: c.Fill, ControlFloor: c.Frames / 16, SendQuota: c.Frames, ReceiveQuota: c.Frames / 2,
 	})
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func (h *Host) newWorker(id int, stream uint64) (*Worker, error) {
 	w.stack, err = stack.New(stack.Config{
 		Worker: id, Workers: c.Workers, Pool: w.pool, Rand: newRand(h.net.seed, stream),
 		Ifaces: []stack.Iface{{Name: "sim0", MAC: c.MAC, MTU: c.MTU, Addrs: c.Addrs}},
-		Routes: c.Routes, Limits: c.Limits, DAD: c.DAD,
+		Routes: c.Routes, Limits: c.Limits, DAD: c.DAD, ISN: c.ISN,
 	})
 	if err != nil {
 		return nil, err

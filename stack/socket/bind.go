@@ -11,6 +11,12 @@ type Ports struct {
 // run is how many ports each worker has; what does not divide is left over.
 func (p Ports) run() int { return (int(p.High) - int(p.Low) + 1) / p.Workers }
 
+// Run is the first port of this worker's run, and how many there are.
+func (p Ports) Run() (first uint16, n int) {
+	n = p.run()
+	return uint16(int(p.Low) + p.Worker*n), n
+}
+
 // WorkerOf is the worker whose run port lies in.
 func (p Ports) WorkerOf(port uint16) (int, bool) {
 	if port < p.Low || port > p.High {
@@ -110,8 +116,8 @@ func (s *Socket) covers(a ip.Addr) uint8 {
 // ephemeral chooses a port of this worker's run that nobody has: one after the
 // other from a random place (RFC 6056, section 3.3.1).
 func (t *Table) ephemeral(s *Socket, local ip.Addr) (uint16, bool) {
-	n := t.cfg.Ports.run()
-	first := int(t.cfg.Ports.Low) + t.cfg.Ports.Worker*n
+	low, n := t.cfg.Ports.Run()
+	first := int(low)
 	start := int(t.cfg.Random % uint64(n))
 	t.cfg.Random = t.cfg.Random*6364136223846793005 + 1442695040888963407
 	for j := range n {

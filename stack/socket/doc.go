@@ -10,7 +10,8 @@
 // # Nouns
 //
 //   - Handle names a socket and turns stale when it is closed.
-//   - Family: Datagram (UDP) and Raw (any protocol of IP).
+//   - Family: Datagram (UDP), Raw (any protocol of IP) and Stream (TCP, whose table is package tcp's; the
+//     handles tell which).
 //   - Owner: UID, GID and PID of whoever opened it.
 //   - Msg: a message and its control data, the same for every family.
 //   - Errno: an error of a call, named as the system's.

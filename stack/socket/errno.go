@@ -27,6 +27,13 @@ const (
 	ENOPROTOOPT           // the peer does not know the protocol (ICMP)
 	EPROTONOSUPPORT       // no such family or protocol
 	ENOTCONN              // the call needs a peer: Connect first
+	ECONNRESET            // the peer reset the connection
+	EPIPE                 // our side of the stream is closed: nothing can be sent
+	ETIMEDOUT             // the peer does not answer any more
+	EINPROGRESS           // the handshake is under way: wait for the event
+	EALREADY              // Connect was called already
+	ECONNABORTED          // the connection was given up by this host
+	EOPNOTSUPP            // the call does not fit the kind of socket
 	numErrnos
 )
 
@@ -51,6 +58,13 @@ var errnoText = [numErrnos]string{
 	"protocol not available at the destination",
 	"protocol not supported",
 	"not connected",
+	"connection reset by the peer",
+	"broken pipe: the stream's sending side is closed",
+	"connection timed out: the peer does not answer",
+	"operation in progress: wait for the event",
+	"already in progress",
+	"connection aborted by this host",
+	"operation not supported by this kind of socket",
 }
 
 // Error is one line that says what to do.

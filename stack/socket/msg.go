@@ -14,6 +14,7 @@ type Family uint8
 const (
 	Datagram Family = iota + 1 // UDP
 	Raw                        // the payload of IP, of one protocol
+	Stream                     // TCP
 )
 
 // Handle names a socket: an index and the generation of its slot, so that a
@@ -22,6 +23,18 @@ const (
 type Handle struct {
 	Index, Gen uint32
 }
+
+// streamBit marks the handles of streams, which are a table of their own.
+const streamBit = 1 << 31
+
+// StreamHandle names the stream in a slot of the table of streams.
+func StreamHandle(slot, gen uint32) Handle { return Handle{slot | streamBit, gen} }
+
+// IsStream reports whether h is of a stream.
+func (h Handle) IsStream() bool { return h.Index&streamBit != 0 }
+
+// Slot is the small number that the socket has among those of its kind: streams, or all others.
+func (h Handle) Slot() uint32 { return h.Index &^ streamBit }
 
 // Owner is the process that a socket belongs to, as SCM_CREDENTIALS has it. It
 // is attached to every message and seen by a receiver on the same host; a wire
@@ -55,6 +68,8 @@ const (
 	Trunc                      // in: return the datagram's length even if the buffer is shorter; out: it was shorter
 	DontWait                   // in: do not wait. The stack never does: who waits for the event reads this
 	Local                      // out: the sender is on this host, and Cred is its owner
+	More                       // in: more follows; a segment that is not full waits for it (streams)
+	WaitAll                    // in: the whole of Data or nothing, unless the stream ends (streams)
 )
 
 // Msg is a message of any family, on its way in or out: struct msghdr.
@@ -86,6 +101,8 @@ type Options struct {
 	Broadcast  bool  // SO_BROADCAST
 	TTL        uint8 // 0: 64
 	TOS        uint8
-	RecvFrames int // bound of the receive queue; 0: Limits.RecvFrames
-	RecvBytes  int // 0: Limits.RecvBytes
+	NoDelay    bool // of a stream: small segments go out at once (TCP_NODELAY)
+	RecvFrames int  // bound of the receive queue; 0: Limits.RecvFrames
+	RecvBytes  int  // 0: Limits.RecvBytes, of a stream Limits.StreamRecvBytes
+	SendBytes  int  // of a stream: bound of the send queue; 0: Limits.StreamSendBytes
 }

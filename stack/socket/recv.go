@@ -94,6 +94,9 @@ func (s *Socket) Pop(r *umem.Region) *umem.Frame {
 	return f
 }
 
+// QueuedBytes is how many octets wait.
+func (s *Socket) QueuedBytes() int { return int(s.recvBytes) }
+
 // Queued is the number of datagrams that wait.
 func (s *Socket) Queued() int { return s.recv.Len() }
 

@@ -153,6 +153,12 @@ func (t *Table) Get(h Handle) *Socket {
 // At is the socket in a slot that Find or Raws gave.
 func (t *Table) At(i uint32) *Socket { return &t.sockets[i] }
 
+// Cap is how many slots there are; Used says whether one is in use.
+func (t *Table) Cap() int { return len(t.sockets) }
+
+// Used: see Cap.
+func (t *Table) Used(i uint32) bool { return t.slab.Used(i) }
+
 // Raws are the raw sockets, few.
 func (t *Table) Raws() []uint32 { return t.raws }
 

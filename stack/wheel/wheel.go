@@ -115,6 +115,13 @@ func (w *Wheel) Expire(now umem.Time, budget int, out []uint32) int {
 	return n
 }
 
+// Idle reports that Expire has nothing to do at now, as far as can be said at once: the tick is the one that
+// it looked at last.
+func (w *Wheel) Idle(now umem.Time) bool {
+	p := w.pending()
+	return uint64(max(now, 0))>>tickShift <= w.current && w.nodes[p].next == p
+}
+
 // Deadline is when Expire has something to do next: not later than the first
 // timer is due, and earlier when that is far or was moved. umem.Never when no
 // timer is set.

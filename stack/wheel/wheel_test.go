@@ -105,7 +105,12 @@ func TestAgainstAList(t *testing.T) {
 			},
 			"expire": func(t *rapid.T) {
 				now += span.Draw(t, "step")
-				for _, id := range expire(w, now) {
+				idle := w.Idle(now)
+				fired := expire(w, now)
+				if n := w.Expire(now, 1, make([]uint32, 1)); n > 0 || idle && len(fired) > 0 || !w.Idle(now) {
+					t.Fatalf("idle %v before %d timers fired, %v after", idle, len(fired), w.Idle(now))
+				}
+				for _, id := range fired {
 					if model[id] > now {
 						t.Fatalf("timer %d fired %d early", id, model[id]-now)
 					}
