@@ -142,13 +142,13 @@ func (w *Worker) due() bool {
 }
 
 // nap is how long the worker may sleep: until the program's deadline, and not long while
-// frames are with a device.
+// frames are with a device, or on their way home.
 func (w *Worker) nap() umem.Time {
 	d := lookEvery
 	if at := w.program.Deadline(); at != umem.Never {
 		d = min(max(at-w.clock(), 0), lookEvery)
 	}
-	busy := w.lates > 0
+	busy := w.lates > 0 || w.mesh != nil && w.pool.Away() > 0 // a full ring kept some here
 	for _, p := range w.ports {
 		busy = busy || p.Pending() || p.InTx() > 0
 	}

@@ -123,15 +123,25 @@ func (p *Pool) ReceiveRoom() int {
 	return max(min(p.receiveQuota(), p.spare()), 0)
 }
 
-// fewFrames is how many frames a receive queue may have whatever others have, and reservedPart what part of
-// the quota is there for that.
+// How receive queues share their quota: what is above its last part is for any, in the last part a queue may have a
+// few frames, or a small share of what is left.
 const (
-	fewFrames    = 4
 	reservedPart = 4
+	fewFrames    = 4
+	fewShare     = 64
 )
 
-// MayKeep reports whether one frame that was received may go to a receive queue that has n already. Queues of
-// more than a few leave a part to the others, so that those that nobody reads do not stop those that are read.
+// ReceiveShare is ReceiveRoom as one queue may see it: free for any, or, beyond that, as many frames as few in all, so that queues
+// that nobody reads do not stop those that are read. What is offered to a peer should be no more.
+func (p *Pool) ReceiveShare() (free, few int) {
+	room := p.ReceiveRoom()
+	if room > 0 {
+		few = max(fewFrames, room/fewShare)
+	}
+	return max(room-p.cfg.ReceiveQuota/reservedPart, 0), few
+}
+
+// MayKeep reports whether one frame that was received may go to a receive queue that has n already: see ReceiveShare.
 // The first frame may be taken from what control has, so that something can go on always: of two connections of
 // this worker each may wait for the other's.
 func (p *Pool) MayKeep(n int) bool {
@@ -142,7 +152,8 @@ func (p *Pool) MayKeep(n int) bool {
 	case n < fewFrames:
 		return quota > 0 && spare >= 0
 	}
-	return min(quota, spare) > p.cfg.ReceiveQuota/reservedPart
+	free, few := p.ReceiveShare()
+	return free > 0 || n < few
 }
 
 func (p *Pool) receiveQuota() int {

@@ -21,6 +21,7 @@ type leg struct {
 	k         *Socket
 	to        *leg
 	held      []*umem.Frame // taken, and not forwarded yet
+	read      []byte        // read, and not written yet
 	connected bool
 	eof       bool // the peer sends no more
 	drained   bool // and all of it was passed on
@@ -81,7 +82,7 @@ func (r *relay) hear(now umem.Time, l *leg, ready stack.Ready, errno socket.Errn
 	}
 	for _, from := range r.legs {
 		if from == l || from.to == l {
-			r.pump(from)
+			r.pump(now, from)
 		}
 		if r.done {
 			return
@@ -91,9 +92,9 @@ func (r *relay) hear(now umem.Time, l *leg, ready stack.Ready, errno socket.Errn
 }
 
 // pump passes on what a leg received.
-func (r *relay) pump(from *leg) {
-	for from.to.connected && !from.drained {
-		if len(from.held) == 0 && !r.take(from) {
+func (r *relay) pump(now umem.Time, from *leg) {
+	for from.to.connected && !from.drained && r.write(from) {
+		if len(from.held) == 0 && !r.readSome(now, from) && !r.take(from) {
 			return
 		}
 		for len(from.held) > 0 {
@@ -102,6 +103,34 @@ func (r *relay) pump(from *leg) {
 			}
 		}
 	}
+}
+
+// readSome reads a few octets, sometimes: what is forwarded then begins in the middle of a frame.
+func (r *relay) readSome(now umem.Time, from *leg) bool {
+	if r.s.traffic.IntN(16) != 0 {
+		return false
+	}
+	var b [50]byte
+	n, err := from.k.Read(now, b[:1+r.s.traffic.IntN(len(b))])
+	if err != nil || n == 0 { // take says so, too
+		return false
+	}
+	from.read = append(from.read, b[:n]...)
+	return true
+}
+
+// write passes on what was read. False: there was no room, or the relay is over.
+func (r *relay) write(from *leg) bool {
+	if len(from.read) == 0 {
+		return true
+	}
+	n, err := from.to.k.Write(from.read, false)
+	if err != nil && !errors.Is(err, socket.EAGAIN) {
+		r.fail(nil)
+		return false
+	}
+	from.read = from.read[n:]
+	return len(from.read) == 0
 }
 
 // take borrows some frames. False: there are none, or the relay is over.

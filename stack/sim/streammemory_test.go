@@ -79,7 +79,7 @@ func TestReadersThatStallStopNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 6 {
+	for range 10 {
 		s.echo(0, 0, 1<<20, stalls)
 	}
 	if err := s.net.Run(s.net.Now() + 20*umem.Second); err != nil {

@@ -248,8 +248,12 @@ func (s *streams) newServer(w *Worker, k *Socket) { s.newEnd(w, k) }
 func (s *streams) client(w *Worker) {
 	t := &talk{up: NewFlow(uint64(2 * len(s.talks))), echo: s.echoes()}
 	to := s.target(t.echo)
-	if !s.roomy && s.traffic.IntN(16) == 0 {
+	switch {
+	case s.roomy:
+	case s.traffic.IntN(16) == 0:
 		to, t.closed = netip.AddrPortFrom(to.Addr(), portClosed), true
+	case s.traffic.IntN(32) == 0: // nobody has that address
+		to, t.closed = netip.AddrPortFrom(prefix(s.family(), 200).Addr(), portClosed), true
 	}
 	n := s.size()
 	if t.echo {

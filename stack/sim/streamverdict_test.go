@@ -102,17 +102,17 @@ func (s *streams) verdict() error {
 	return nil
 }
 
-// refusedTo judges a talk with a port where nobody listens.
+// refusedTo judges a talk with a port where nobody listens, or a host that is not there.
 func (s *streams) refusedTo(t *talk) error {
 	for _, err := range t.errs {
-		if errors.Is(err, socket.ECONNREFUSED) || !s.clean && (errors.Is(err, socket.ETIMEDOUT) || errors.Is(err, socket.EHOSTUNREACH)) {
+		if errors.Is(err, socket.ECONNREFUSED) || errors.Is(err, socket.EHOSTUNREACH) || !s.clean && errors.Is(err, socket.ETIMEDOUT) {
 			return nil
 		}
 	}
 	if t.disturbed {
 		return nil
 	}
-	return fmt.Errorf("a client connected to a port where nobody listens, and heard %v", t.errs)
+	return fmt.Errorf("a client connected to where nobody listens, and heard %v", t.errs)
 }
 
 // explained looks for the reason of an error that an end heard of.

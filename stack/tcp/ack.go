@@ -78,7 +78,7 @@ func (t *Table) release(now umem.Time, c *Conn, una Seq) {
 	for t.segments.Ack(&c.queue, una, &a) {
 		c.delivered += uint64(a.Len)
 		if a.Credit.Gen != 0 {
-			t.Consume(a.Credit, int(a.Len))
+			t.credit(a.Credit, int(a.Len))
 		}
 		again = again || a.Flags&SegRetransmitted != 0
 		sent = a.SentAt

@@ -53,7 +53,7 @@ func (t *Table) Close(now umem.Time, c *Conn) {
 		t.push(&t.aged, linkPlace, c)
 		return
 	}
-	c.rcv.used = 0
+	c.rcv.used, c.rcv.gone = 0, 0
 	t.Shutdown(c)
 	t.lingerFinWait2(now, c)
 }
@@ -134,7 +134,7 @@ func (t *Table) dropQueued(c *Conn) {
 	for t.segments.Pop(&c.queue, &a) {
 		t.letGo(&a)
 		if a.Credit.Gen != 0 {
-			t.Consume(a.Credit, int(a.Len))
+			t.credit(a.Credit, int(a.Len))
 		}
 	}
 	t.freed()

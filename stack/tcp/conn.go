@@ -106,7 +106,8 @@ type Conn struct {
 		nxt   Seq
 		edge  Seq    // the first number beyond the window: it never goes back
 		acked Seq    // the last acknowledgment sent
-		used  uint32 // octets that the window stays closed for: queued or lent
+		used  uint32 // octets that the window stays closed for: queued, lent, or forwarded and not acknowledged yet
+		gone  uint32 // of those, the forwarded
 		limit uint32 // of used and window together
 		mss   uint16 // the largest payload that came
 		scale uint8

@@ -18,7 +18,8 @@ type RecvQueue struct {
 	perFrame   uint32 // payload octets per frame, a moving average, in eighths
 	quarter    uint16 // of a chunk: what is called small
 	hasFin     bool
-	fin        Seq // of the peer's FIN
+	kept       uint8 // frames that were taken and are not done with, as far as it matters to MayKeep: see Keeps
+	fin        Seq   // of the peer's FIN
 }
 
 // Arrival says what became of a segment.
@@ -56,6 +57,10 @@ func (q *RecvQueue) Octets() int { return int(q.octets) }
 
 // Frames is how many frames are in the queue, those out of order included.
 func (q *RecvQueue) Frames() int { return q.order.Len() + q.ooo.Len() }
+
+// Keeps says how many frames were taken and are not done with: they count for what the queue may grow to, so that
+// an application that holds on to frames does not take those of others.
+func (q *RecvQueue) Keeps(frames int) { q.kept = uint8(min(frames, 255)) }
 
 // Holes is how many frames are out of order, OutOfOrderOctets how many octets are in them.
 func (q *RecvQueue) Holes() int { return q.ooo.Len() }
@@ -137,7 +142,7 @@ func drop(p *umem.Pool, f *umem.Frame) {
 // accept takes what comes next in order, and then what had waited for it.
 func (q *RecvQueue) accept(p *umem.Pool, f *umem.Frame, v *Verdict) {
 	small := q.small(f, q.order.Last(p.Region()))
-	if !small && !p.MayKeep(q.Frames()) {
+	if !small && !p.MayKeep(q.Frames()+int(q.kept)) {
 		if q.ooo.Len() == 0 {
 			drop(p, f)
 			v.Arrival = NoRoom
@@ -230,7 +235,7 @@ func (q *RecvQueue) keep(p *umem.Pool, f *umem.Frame, seq Seq, most int, v *Verd
 		v.Arrival, v.Appended = OutOfOrder, true
 		return
 	}
-	if q.ooo.Len() >= most || !p.MayKeep(q.Frames()) {
+	if q.ooo.Len() >= most || !p.MayKeep(q.Frames()+int(q.kept)) {
 		if !q.prune(p, prev) {
 			drop(p, f)
 			v.Arrival = NoRoom

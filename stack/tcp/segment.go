@@ -153,19 +153,17 @@ func (t *Table) Reset(now umem.Time, h *Header, local, remote socket.Addr, iface
 // nobody is the owner of a RST that no connection sends: Linux's overflow ID.
 var nobody = socket.Owner{UID: 65534, GID: 65534}
 
-// baseWindow is offered to whom the budget of frames would give less.
-const baseWindow = 1 << 16
-
 // space is how large the window may be now: the buffer's rest, and no more than half of what the pool's
 // frames still take at what this connection's frames carry, so that what is promised shrinks as
-// frames run out (dynamic thresholds; Choudhury and Hahne, 1998).
+// frames run out (dynamic thresholds; Choudhury and Hahne, 1998). When they are short it is as many segments as the
+// pool still takes of a queue: of a burst into a larger window most would be dropped.
 func (t *Table) space(c *Conn) int {
 	room := int(c.rcv.limit) - int(c.rcv.used)
-	frames := t.pool.ReceiveRoom()
-	if frames == 0 {
+	free, few := t.pool.ReceiveShare()
+	if few == 0 {
 		return 0
 	}
-	budget := max(frames*c.recv.PerFrame()/2, baseWindow-int(c.rcv.used))
+	budget := max(free*c.recv.PerFrame()/2, few*int(max(c.rcv.mss, c.snd.mss))-int(c.rcv.used))
 	return max(min(room, budget), 0)
 }
 

@@ -244,9 +244,11 @@ func TestSendStopsWhenTheQueueIsFull(t *testing.T) {
 }
 
 // another is a second connection, from another peer.
-func (r *rig) another() (socket.Handle, socket.Addr) {
+func (r *rig) another() (socket.Handle, socket.Addr) { return r.anotherFrom(7) }
+
+func (r *rig) anotherFrom(port uint16) (socket.Handle, socket.Addr) {
 	r.t.Helper()
-	peer := socket.Addr{IP: r.peer.IP, Port: 7}
+	peer := socket.Addr{IP: r.peer.IP, Port: port}
 	r.arriveFrom(peer, seg{flags: syn, opts: synScaling})
 	r.sends(seg{flags: syn | ack, ack: 1})
 	r.arriveFrom(peer, seg{flags: ack, seq: 1, ack: 1})
@@ -330,13 +332,17 @@ func TestForwardWaitsForRoom(t *testing.T) {
 func TestForwardCopiesBeyondItsQuota(t *testing.T) {
 	r := newRig(t, 0, func(*Config) {})
 	r.established()
-	other, _ := r.another()
+	second, _ := r.another()
+	third, _ := r.anotherFrom(8)
 	r.stuffed = true
 	const quota = rigFrames / 2
 	for i := range quota + 3 {
-		c := r.c()
-		if i >= quota {
-			c = r.tab.Get(other)
+		c := r.c() // no connection has more than it leaves to others
+		switch {
+		case i < quota && i%3 == 1:
+			c = r.tab.Get(second)
+		case i < quota && i%3 == 2:
+			c = r.tab.Get(third)
 		}
 		f := r.pool.Get(umem.ClassReceive)
 		r.pool.Hold(f, umem.HoldApp)
@@ -349,10 +355,12 @@ func TestForwardCopiesBeyondItsQuota(t *testing.T) {
 			r.pool.Release(f, umem.HoldApp)
 		}
 	}
-	if n := r.count.ForwardCopies[CopyQuota]; n != 3 || r.tab.Held() != quota+1 { // small ones go behind the last
+	if n := r.count.ForwardCopies[CopyQuota]; n != 3 || r.tab.Held() != quota { // small ones go behind the last
 		t.Errorf("%d copies, %d frames wait", n, r.tab.Held())
 	}
-	r.tab.Abort(r.now, r.c())
+	for _, c := range []*Conn{r.c(), r.tab.Get(second), r.tab.Get(third)} {
+		r.tab.Abort(r.now, c)
+	}
 	r.sent = nil
 	if r.tab.forwarded != 0 {
 		t.Errorf("%d frames count as forwarded", r.tab.forwarded)

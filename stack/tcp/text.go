@@ -25,6 +25,7 @@ func (t *Table) onText(now umem.Time, c *Conn, f *umem.Frame, h *Header) Fate {
 	c.rcv.mss = max(c.rcv.mss, uint16(min(h.Len, int(c.rcv.limit/2))))
 	before := c.recv.Frames()
 	v := &t.verdict
+	c.recv.Keeps(c.kept())
 	c.recv.Insert(t.pool, f, h.Seq, h.has(wire.TCPFin), c.rcv.nxt, c.rcv.edge, maxHoles, v)
 	t.received += c.recv.Frames() - before
 	c.rcv.nxt = v.Nxt

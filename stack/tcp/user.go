@@ -179,6 +179,7 @@ func (t *Table) Forward(c *Conn, f *umem.Frame, credit socket.Handle) (moved boo
 	t.held++
 	t.count.ForwardedFrames++
 	t.count.ForwardedOctets += uint64(n)
+	t.forwardedFrom(credit, n)
 	t.cork(c, false)
 	return true, 0
 }
@@ -214,6 +215,7 @@ func (t *Table) forwardCopy(c *Conn, f *umem.Frame, credit socket.Handle, why Co
 		t.enqueue(c, g.Bytes(), credit, true)
 	}
 	t.count.ForwardCopies[why]++
+	t.forwardedFrom(credit, f.TotalLen())
 	t.cork(c, false)
 	return 0
 }
@@ -271,13 +273,41 @@ func (t *Table) Consume(h socket.Handle, n int) {
 	}
 }
 
+// credit opens the window of the connection that n octets were forwarded from, which are acknowledged.
+func (t *Table) credit(h socket.Handle, n int) {
+	if c := t.Get(h); c != nil {
+		c.rcv.gone -= min(uint32(n), c.rcv.gone)
+		t.consume(c, n)
+	}
+}
+
+// forwardedFrom notes that n octets of the connection named are to be sent on another.
+func (t *Table) forwardedFrom(h socket.Handle, n int) {
+	if c := t.Get(h); c != nil {
+		c.rcv.gone = min(c.rcv.gone+uint32(n), c.rcv.used)
+	}
+}
+
+// kept is how many frames the application has of c: taken, and neither consumed nor forwarded.
+func (c *Conn) kept() int {
+	octets := int(c.rcv.used) - int(c.rcv.gone) - c.recv.Octets()
+	if octets <= 0 {
+		return 0
+	}
+	return 1 + octets/c.recv.PerFrame()
+}
+
 // consume opens c's window. The peer is told when that is worth it: two segments, or half of the buffer.
 func (t *Table) consume(c *Conn, n int) {
 	c.rcv.used -= min(uint32(n), c.rcv.used)
 	if c.state < Established || c.state > FinWait2 || c.is(flagACKNow) {
 		return
 	}
-	if t.space(c)-c.window() >= min(int(c.rcv.limit/2), 2*int(c.rcv.mss)) {
+	space := t.space(c)
+	if !c.is(flagScaled) {
+		space = min(space, 0xffff) // more cannot be told: an ACK for every read would open nothing
+	}
+	if space-c.window() >= min(int(c.rcv.limit/2), 2*int(c.rcv.mss)) {
 		t.ackNow(c)
 	}
 }
