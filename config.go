@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/engine/afxdp"
+	"github.com/xdpstack/xdpstack/engine/impair"
 	"github.com/xdpstack/xdpstack/stack"
 	"github.com/xdpstack/xdpstack/umem"
 )
@@ -51,12 +53,19 @@ type Config struct {
 	// unit apart. 0 takes 100 ms, less than the second of RFC 5227 and RFC 4862: a
 	// wire is seldom slower; negative: no detection.
 	DAD umem.Time
+	// Linger is how long Host.Close waits for closed connections whose last octets are on
+	// their way: no kernel goes on sending them afterwards. 0 takes half a second;
+	// negative: not at all.
+	Linger time.Duration
 	// Limits bound the stack of each worker.
 	Limits stack.Limits
+	// Impair treats packets badly, in both directions, by a seed: for tests. The zero
+	// value leaves them alone.
+	Impair impair.Config
 
-	// ledgerEvery is after how many turns a worker checks its ledger: now and then in
-	// production, every turn in tests.
-	ledgerEvery int
+	// LedgerEvery is after how many turns a worker checks that no frame is lost or
+	// held twice; 0 takes 1024, tests take 1.
+	LedgerEvery int
 
 	// Log hears what is in force and what could not be; nil for slog.Default.
 	Log *slog.Logger
@@ -64,6 +73,7 @@ type Config struct {
 
 const (
 	defaultDAD         = 100 * umem.Millisecond
+	defaultLinger      = 500 * time.Millisecond
 	defaultLedgerEvery = 1024
 )
 
@@ -72,14 +82,17 @@ func (c *Config) complete() error {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.ledgerEvery == 0 {
-		c.ledgerEvery = defaultLedgerEvery
+	if c.LedgerEvery == 0 {
+		c.LedgerEvery = defaultLedgerEvery
 	}
 	switch {
 	case c.DAD == 0:
 		c.DAD = defaultDAD
 	case c.DAD < 0:
 		c.DAD = 0
+	}
+	if c.Linger == 0 {
+		c.Linger = defaultLinger
 	}
 	if c.Interface == "" {
 		return fmt.Errorf("xdpstack: %w: no interface; name the device to use", ErrConfig)

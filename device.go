@@ -17,24 +17,28 @@ import (
 	"github.com/xdpstack/xdpstack/umem"
 )
 
-// device is what a host drives: a port for each worker, and the memory that
-// their frames lie in. There is one kind on a machine (nic), and in tests a wire
-// within the process.
-type device interface {
-	ports() []engine.Port
-	pool(worker int) *umem.Pool
-	mac() [6]byte
-	mtu() int
-	// detach gives the traffic back to the kernel; the ports still drain.
-	detach() error
-	// close gives everything back, once the workers have ended.
-	close() error
+// Device is what a host drives: a port for each worker, and the memory that
+// their frames lie in. New opens a NIC as one; NewOn takes any, such as ports of
+// package engine/mem that join two hosts of one process.
+type Device interface {
+	// Ports are those of worker 0, 1 and so on.
+	Ports() []engine.Port
+	// Pool is the frames of a worker.
+	Pool(worker int) *umem.Pool
+	// MAC is the device's own address.
+	MAC() [6]byte
+	// MTU is the largest IP packet.
+	MTU() int
+	// Detach gives the traffic back to whoever had it before; the ports still drain.
+	Detach() error
+	// Close gives everything back, once the workers have ended.
+	Close() error
 }
 
-// announcer is a device without descriptors to sleep on: it calls wake when
-// something has come for a worker.
-type announcer interface {
-	onArrival(worker int, wake func())
+// Announcer is a Device without descriptors to sleep on (engine.Port's FD): it
+// calls wake when something has come for a worker.
+type Announcer interface {
+	OnArrival(worker int, wake func())
 }
 
 // nic is a device opened by AF_XDP, with the packet memory of the host.
@@ -45,7 +49,7 @@ type nic struct {
 	size int // MTU in force
 }
 
-func openDevice(cfg *Config) (device, error) {
+func openDevice(cfg *Config) (Device, error) {
 	itf, err := afxdp.Lookup(cfg.Interface)
 	if err != nil {
 		return nil, err
@@ -118,7 +122,7 @@ func kernelHasNone(itf *afxdp.Interface, addrs []netip.Prefix) error {
 	return nil
 }
 
-func (n *nic) ports() []engine.Port {
+func (n *nic) Ports() []engine.Port {
 	out := make([]engine.Port, len(n.dev.Ports()))
 	for i, p := range n.dev.Ports() {
 		out[i] = p
@@ -126,12 +130,12 @@ func (n *nic) ports() []engine.Port {
 	return out
 }
 
-func (n *nic) pool(worker int) *umem.Pool { return n.mem.Pool(worker) }
-func (n *nic) mac() [6]byte               { return n.itf.MAC }
-func (n *nic) mtu() int                   { return n.size }
-func (n *nic) detach() error              { return n.dev.Detach() }
+func (n *nic) Pool(worker int) *umem.Pool { return n.mem.Pool(worker) }
+func (n *nic) MAC() [6]byte               { return n.itf.MAC }
+func (n *nic) MTU() int                   { return n.size }
+func (n *nic) Detach() error              { return n.dev.Detach() }
 
-func (n *nic) close() error { return errors.Join(n.dev.Close(), n.mem.Close()) }
+func (n *nic) Close() error { return errors.Join(n.dev.Close(), n.mem.Close()) }
 
 // workerCPUs is the core of each worker: as asked, or one of those that the
 // process may use each.

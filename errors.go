@@ -43,6 +43,26 @@ var errnos = map[socket.Errno]syscall.Errno{
 	socket.ENOPROTOOPT:     syscall.ENOPROTOOPT,
 	socket.EPROTONOSUPPORT: syscall.EPROTONOSUPPORT,
 	socket.ENOTCONN:        syscall.ENOTCONN,
+	socket.ECONNRESET:      syscall.ECONNRESET,
+	socket.EPIPE:           syscall.EPIPE,
+	socket.ETIMEDOUT:       syscall.ETIMEDOUT,
+	socket.EINPROGRESS:     syscall.EINPROGRESS,
+	socket.EALREADY:        syscall.EALREADY,
+	socket.ECONNABORTED:    syscall.ECONNABORTED,
+	socket.EOPNOTSUPP:      syscall.EOPNOTSUPP,
+}
+
+// streamError is an error of the stack as the event API has it: a bare syscall.Errno, and
+// net.ErrClosed for a handle that is closed. Others stay what they are. It allocates nothing.
+func streamError(err error) error {
+	e, ok := err.(socket.Errno)
+	switch {
+	case !ok:
+		return err
+	case e == socket.EBADF:
+		return net.ErrClosed
+	}
+	return errnos[e]
 }
 
 // sysError turns an error of the stack into the system's, as the net package

@@ -60,6 +60,9 @@ type DatagramServer struct {
 // LocalAddr is the address that the server's socket is bound to.
 func (s *DatagramServer) LocalAddr() netip.AddrPort { return s.local }
 
+// label implements labelled.
+func (s *DatagramServer) label() string { return s.name }
+
 // Close ends the server: when it returns the handler is not called any more.
 // It must not be called by a handler.
 func (s *DatagramServer) Close() error {
@@ -92,11 +95,11 @@ func (k *handlerSink) datagrams(s *shard, events []stack.Event) {
 			s.stack.Release(events[i].Frame)
 		}
 		if each {
-			start = k.timing.one(s, k.server.name, start)
+			start = k.timing.one(s, k.server, start)
 		}
 	}
 	if !each {
-		k.timing.all(s, k.server.name, start, len(events))
+		k.timing.all(s, k.server, start, len(events))
 	}
 }
 

@@ -11,18 +11,21 @@ import (
 	"sync"
 
 	"github.com/xdpstack/xdpstack/engine"
+	"github.com/xdpstack/xdpstack/engine/impair"
 	"github.com/xdpstack/xdpstack/stack"
 	"github.com/xdpstack/xdpstack/stack/link"
+	"github.com/xdpstack/xdpstack/umem"
 )
 
 // Host is a device's queues, a worker and a stack for each, as one thing to
 // listen and dial on.
 type Host struct {
 	cfg    Config
-	dev    device
+	dev    Device
 	owner  Owner
 	shards []*shard
 	mesh   *engine.Mesh
+	wires  []*impair.Port // bad wires before the device's ports, if any
 
 	ready    chan struct{} // closed once every address is usable
 	failed   chan error    // the first thing that made the host unusable
@@ -55,8 +58,18 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	return newHost(ctx, cfg, dev)
 }
 
+// NewOn is New on a device that is open. It takes dev over, and closes it also
+// when it fails. Of the configuration Interface is a name to speak of; Queues,
+// Mode, MTU, Frames and HugePages were the device's to use.
+func NewOn(ctx context.Context, cfg Config, dev Device) (*Host, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, errors.Join(err, dev.Close())
+	}
+	return newHost(ctx, cfg, dev)
+}
+
 // newHost builds a host on dev, and closes dev when that fails.
-func newHost(ctx context.Context, cfg Config, dev device) (*Host, error) {
+func newHost(ctx context.Context, cfg Config, dev Device) (*Host, error) {
 	h := &Host{
 		cfg: cfg, dev: dev,
 		owner: Owner{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), PID: uint32(os.Getpid())},
@@ -65,7 +78,7 @@ func newHost(ctx context.Context, cfg Config, dev device) (*Host, error) {
 		open: make(map[io.Closer]struct{}), waiting: make(map[netip.Addr]struct{}),
 	}
 	if err := h.build(); err != nil {
-		return nil, errors.Join(err, h.dismantle(), dev.close())
+		return nil, errors.Join(err, h.dismantle(), dev.Close())
 	}
 	h.start()
 	if err := h.await(ctx); err != nil {
@@ -76,7 +89,7 @@ func newHost(ctx context.Context, cfg Config, dev device) (*Host, error) {
 
 // build makes the shards: stack, worker and waker of each.
 func (h *Host) build() error {
-	n := len(h.dev.ports())
+	n := len(h.dev.Ports())
 	var err error
 	if h.mesh, err = engine.NewMesh(engine.MeshConfig{Workers: n}); err != nil {
 		return err
@@ -88,9 +101,14 @@ func (h *Host) build() error {
 	if err != nil {
 		return err
 	}
+	ports, err := h.impaired()
+	if err != nil {
+		return err
+	}
 	cfgs := make([]engine.WorkerConfig, n)
 	for i := range n {
 		s := &shard{host: h, id: i}
+		s.self.shard = s
 		h.shards = append(h.shards, s)
 		if s.waker, err = newWaker(h.cfg.Scheduling == engine.Shared); err != nil {
 			return err
@@ -101,11 +119,31 @@ func (h *Host) build() error {
 		cfgs[i] = engine.WorkerConfig{
 			ID: i, CPU: cpus[i],
 			Mode: h.cfg.Scheduling, Poll: h.cfg.Poll,
-			Ports: []engine.Port{h.dev.ports()[i]}, Pool: h.dev.pool(i),
-			Program: s, Mesh: h.mesh, LedgerEvery: h.cfg.ledgerEvery,
+			Ports: []engine.Port{ports[i]}, Pool: h.dev.Pool(i),
+			Program: s, Mesh: h.mesh, LedgerEvery: h.cfg.LedgerEvery,
 		}
 	}
 	return h.makeWorkers(cfgs)
+}
+
+// impaired are the device's ports, behind bad wires if the configuration wants them.
+func (h *Host) impaired() ([]engine.Port, error) {
+	ports, cfg := h.dev.Ports(), h.cfg.Impair
+	if cfg == (impair.Config{}) {
+		return ports, nil
+	}
+	h.cfg.Log.Warn("packets are impaired on purpose", "loss", cfg.Loss, "reorder", cfg.Reorder,
+		"duplicate", cfg.Duplicate, "corrupt", cfg.Corrupt, "seed", cfg.Seed)
+	for i := range ports {
+		p, err := impair.New(ports[i], h.dev.Pool(i), cfg)
+		if err != nil {
+			return nil, fmt.Errorf("xdpstack: %w: %w", ErrConfig, err)
+		}
+		cfg.Seed++ // each worker's packets fare differently
+		h.wires = append(h.wires, p)
+		ports[i] = p
+	}
+	return ports, nil
 }
 
 // makeWorkers makes the workers, if the machine has the cores for them.
@@ -121,8 +159,8 @@ func (h *Host) makeWorkers(cfgs []engine.WorkerConfig) error {
 		if s.worker, err = engine.NewWorker(cfgs[i]); err != nil {
 			return err
 		}
-		if d, ok := h.dev.(announcer); ok {
-			d.onArrival(i, s.worker.Wake)
+		if d, ok := h.dev.(Announcer); ok {
+			d.OnArrival(i, s.worker.Wake)
 		}
 	}
 	return nil
@@ -131,9 +169,9 @@ func (h *Host) makeWorkers(cfgs []engine.WorkerConfig) error {
 func (h *Host) stackConfig(worker, workers int) stack.Config {
 	return stack.Config{
 		Worker: worker, Workers: workers,
-		Pool: h.dev.pool(worker), Rand: systemRandom{},
+		Pool: h.dev.Pool(worker), Rand: systemRandom{},
 		Ifaces: []stack.Iface{{
-			Name: h.cfg.Interface, MAC: h.dev.mac(), MTU: h.dev.mtu(),
+			Name: h.cfg.Interface, MAC: h.dev.MAC(), MTU: h.dev.MTU(),
 			Addrs: h.cfg.Addresses, Checksum: h.cfg.Checksums,
 		}},
 		Routes: h.cfg.routes(),
@@ -194,14 +232,17 @@ func (h *Host) Wait(ctx context.Context) error {
 	}
 }
 
-// Close closes every socket, ends the workers, and gives the device back. The
-// ledger is checked once more; an error says what did not come back.
+// Close closes every socket, ends the workers, and gives the device back. Connections are
+// reset, those too that were closed and have something left to send: nobody would send it. The
+// ledger is checked once more; an error says what did not come back, or which frames a handler
+// retained and did not release.
 func (h *Host) Close() error {
 	h.once.Do(func() { h.closeErr = h.shut() })
 	return h.closeErr
 }
 
 func (h *Host) shut() error {
+	close(h.closing) // first: who remembers a socket after the look below sees that, and closes it
 	h.mu.Lock()
 	sockets := make([]io.Closer, 0, len(h.open))
 	for c := range h.open {
@@ -211,16 +252,33 @@ func (h *Host) shut() error {
 	for _, c := range sockets {
 		_ = c.Close() // it was closed already, or is of a worker that has ended
 	}
-	close(h.closing)
-	err := h.dev.detach() // the kernel has the traffic back from here on
+	h.linger()
+	_ = h.onAll((*shard).closeStreams) // it ended already, or never began
+	err := h.dev.Detach()              // the kernel has the traffic back from here on
 	for _, s := range h.shards {
 		s.worker.Stop()
 	}
 	<-h.ended
+	for _, p := range h.wires {
+		p.Drop()
+	}
 	h.mesh.Settle() // what was on its way between workers is its owner's again
-	err = errors.Join(err, h.dismantle(), h.dev.close())
+	err = errors.Join(err, h.unreleased(), h.dismantle(), h.dev.Close())
 	for i := range h.shards {
-		err = errors.Join(err, h.dev.pool(i).Audit())
+		err = errors.Join(err, h.dev.Pool(i).Audit())
+	}
+	return err
+}
+
+// unreleased is an error when the application still holds frames: nobody is left to release them.
+func (h *Host) unreleased() (err error) {
+	for i := range h.shards {
+		b := h.dev.Pool(i).Books()
+		without := umem.Holders{Fill: b.Fill, Tx: b.Tx, Holds: b.Holds}
+		without.Holds[umem.HoldApp] = 0
+		if e := h.dev.Pool(i).Balance(&without); e != nil {
+			err = errors.Join(err, fmt.Errorf("xdpstack: worker %d: frames that a handler retained and did not release: %w", i, e))
+		}
 	}
 	return err
 }
@@ -295,9 +353,9 @@ func (h *Host) announce(s *shard, e *stack.Event, state link.State) {
 // maxDatagram is the largest payload of a datagram to a.
 func (h *Host) maxDatagram(a netip.Addr) int {
 	if a.Unmap().Is4() {
-		return h.dev.mtu() - 20 - 8
+		return h.dev.MTU() - 20 - 8
 	}
-	return h.dev.mtu() - 40 - 8
+	return h.dev.MTU() - 40 - 8
 }
 
 // Workers is how many workers the host has.
@@ -317,6 +375,7 @@ func (h *Host) on(worker int, do func(s *shard)) error {
 	s.worker.Do(func() {
 		s.now = engine.Now()
 		do(s)
+		s.settle()
 	})
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/xdpstack/xdpstack/stack/socket"
 )
@@ -73,9 +74,14 @@ func (h *Host) HandleDatagram(network, address string, handler DatagramHandler) 
 	return srv, nil
 }
 
-// DialContext connects to address: "udp", "udp4" or "udp6". The socket lives on
-// one worker, the one that its local port names.
+// DialContext connects to address: network is "tcp", "tcp4", "tcp6", "udp", "udp4" or
+// "udp6", and address has an IP address. The socket lives on one worker, the one that its
+// local port names. For tcp it returns once the peer has answered, or when ctx ends: what the
+// connection has beside net.Conn's methods, Listen says.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if strings.HasPrefix(network, "tcp") {
+		return h.dialConn(ctx, network, address)
+	}
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
@@ -148,7 +154,7 @@ func (h *Host) openDatagram(network string, local netip.AddrPort, recv func(work
 		tries = bindTries
 	}
 	for range tries {
-		handles, bound, err = h.tryDatagram(network, local)
+		handles, bound, err = h.tryOpen(socket.Datagram, socket.Options{Events: true, V6Only: network == "udp6"}, local)
 		if !errors.Is(err, errnos[socket.EADDRINUSE]) {
 			break
 		}
@@ -163,27 +169,32 @@ func (h *Host) openDatagram(network string, local netip.AddrPort, recv func(work
 	return handles, bound, err
 }
 
-// tryDatagram opens and binds; what it opened it closes when that fails.
-func (h *Host) tryDatagram(network string, local netip.AddrPort) ([]socket.Handle, netip.AddrPort, error) {
+// tryOpen opens a socket on every worker and binds it; what it opened it closes when that fails.
+func (h *Host) tryOpen(family socket.Family, o socket.Options, local netip.AddrPort) ([]socket.Handle, netip.AddrPort, error) {
 	handles := make([]socket.Handle, len(h.shards))
 	err := h.each(handles, func(s *shard, _ socket.Handle) (err error) {
-		handles[s.id], err = s.stack.Open(socket.Datagram, 0, h.owner)
+		handles[s.id], err = s.stack.Open(family, 0, h.owner)
 		if err != nil {
 			return sysError("socket", err)
 		}
-		return sysError("setsockopt", s.stack.SetOptions(handles[s.id], socket.Options{Events: true, V6Only: network == "udp6"}))
+		return sysError("setsockopt", s.stack.SetOptions(handles[s.id], o))
 	})
 	if err == nil {
 		if local, err = h.bindAll(handles, local); err == nil {
 			return handles, local, nil
 		}
 	}
+	h.closeAll(handles)
+	return nil, local, err
+}
+
+// closeAll closes those of a socket's handles that were opened.
+func (h *Host) closeAll(handles []socket.Handle) {
 	for i, k := range handles {
 		if k != (socket.Handle{}) {
-			_ = h.on(i, func(s *shard) { _ = s.detach(k) })
+			_ = h.on(i, func(s *shard) { _ = s.detachAny(k) })
 		}
 	}
-	return nil, local, err
 }
 
 // bindAll binds a socket to the same address worker by worker; the first
@@ -212,8 +223,13 @@ func (h *Host) each(handles []socket.Handle, do func(s *shard, k socket.Handle) 
 	return nil
 }
 
-// parseAddr reads "host:port" for one of the udp networks.
+// parseAddr reads "host:port" for one of the udp and tcp networks.
 func parseAddr(network, address string) (netip.AddrPort, error) {
+	switch network {
+	case "udp", "udp4", "udp6", "tcp", "tcp4", "tcp6":
+	default:
+		return netip.AddrPort{}, net.UnknownNetworkError(network)
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -222,8 +238,9 @@ func parseAddr(network, address string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	only4, only6 := network[3:] == "4", network[3:] == "6"
 	a := netip.IPv6Unspecified()
-	if network == "udp4" {
+	if only4 {
 		a = netip.IPv4Unspecified()
 	}
 	if host != "" {
@@ -231,11 +248,7 @@ func parseAddr(network, address string) (netip.AddrPort, error) {
 			return netip.AddrPort{}, &net.AddrError{Err: "not an IP address", Addr: host}
 		}
 	}
-	a = a.Unmap()
-	switch {
-	case network != "udp" && network != "udp4" && network != "udp6":
-		return netip.AddrPort{}, net.UnknownNetworkError(network)
-	case network == "udp4" && !a.Is4(), network == "udp6" && a.Is4():
+	if a = a.Unmap(); only4 && !a.Is4() || only6 && a.Is4() {
 		return netip.AddrPort{}, &net.AddrError{Err: "not an address of " + network, Addr: host}
 	}
 	return netip.AddrPortFrom(a, uint16(p)), nil

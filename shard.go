@@ -1,6 +1,8 @@
 package xdpstack
 
 import (
+	"sync/atomic"
+
 	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/stack"
 	"github.com/xdpstack/xdpstack/stack/ip"
@@ -29,6 +31,18 @@ type shard struct {
 	events [eventBatch]stack.Event
 	slow   slowHandlers
 	msg    socket.Msg // for handlers that answer: not to be allocated each time
+
+	self        Worker       // as handlers see it
+	streams     []streamSink // by the slot of the socket's handle
+	unreadList  []socket.Handle
+	unreadSpare []socket.Handle // the list's other half
+	ending      []*Stream       // closed, and Closed not called yet
+	more        bool            // connections were accepted, which may have something to tell already
+	calls       streamCalls
+	taken       [dataSegments]*umem.Frame
+	segments    [dataSegments]Segment // of the call of Data that runs
+	loans       [dataSegments]loan
+	posts       atomic.Int32 // calls that wait
 }
 
 // sink is what an open socket's events go to. A slot whose generation is not
@@ -71,23 +85,36 @@ func (s *shard) Holders(h *umem.Holders) { s.stack.Holders(h) }
 func (s *shard) Mail(now umem.Time, n *engine.Node) {
 	s.now = now
 	n.Value.(posted).run(s)
+	s.settle()
 }
 
 // posted is what goroutines post to a worker.
 type posted interface{ run(s *shard) }
 
+// eventRounds bounds how often a turn asks the stack for events.
+const eventRounds = 4
+
 // Events implements engine.Program: handlers run here, after the batch, and
 // then the goroutines are woken that the batch concerns.
 func (s *shard) Events(now umem.Time) int {
 	s.now = now
-	n := s.stack.Events(s.events[:])
-	for i := 0; i < n; {
-		i += s.dispatch(s.events[i:n])
+	work := s.resume()
+	for range eventRounds {
+		s.more = false
+		n := s.stack.Events(s.events[:])
+		for i := 0; i < n; {
+			i += s.dispatch(s.events[i:n])
+			s.settle()
+		}
+		clear(s.events[:n])
+		work += n
+		if !s.more {
+			break
+		}
 	}
-	clear(s.events[:n])
 	s.feed()
 	s.waker.flush()
-	return n
+	return work + len(s.unreadList)
 }
 
 // dispatch hands on the first event, and with it those datagrams that follow
@@ -97,6 +124,10 @@ func (s *shard) dispatch(events []stack.Event) int {
 	switch e.Kind {
 	case stack.Datagram:
 		return s.dispatchDatagrams(events)
+	case stack.Stream:
+		return s.dispatchStreams(events)
+	case stack.FlowFound:
+		s.flowFound(e)
 	case stack.Readable:
 		if r := s.receiver(e.Socket); r != nil {
 			r.readable(s)
@@ -149,6 +180,14 @@ func (s *shard) attach(h socket.Handle, r receiver) {
 	s.sinks[h.Index] = sink{h.Gen, r}
 }
 
+// detachAny is detach, for a socket of any family.
+func (s *shard) detachAny(h socket.Handle) error {
+	if h.IsStream() {
+		return s.detachStream(h)
+	}
+	return s.detach(h)
+}
+
 // detach closes the socket: no event reaches its receiver any more.
 func (s *shard) detach(h socket.Handle) error {
 	if s.receiver(h) != nil {
@@ -162,6 +201,7 @@ const (
 	noteNeighbour uint8 = iota + 1 // worker 0 knows: enter it
 	noteWanted                     // of worker 0: resolve it
 	noteAddress                    // worker 0 finished detection: the address is usable, or not
+	noteFlow                       // a packet that the receiver handed on has its connection at the sender
 )
 
 // tellOthers sends a neighbour to every other worker. A full ring loses the
@@ -183,7 +223,11 @@ func (s *shard) tell(to int, kind uint8, n *link.Neighbour) {
 }
 
 // Note implements engine.Program.
-func (s *shard) Note(now umem.Time, _ int, note *engine.Note) {
+func (s *shard) Note(now umem.Time, from int, note *engine.Note) {
+	if note.Kind == noteFlow {
+		s.learnFlow(from, note)
+		return
+	}
 	n := link.Neighbour{
 		Addr:  ip.From16(note.Data[0:]),
 		MAC:   [6]byte(note.Data[16:]),

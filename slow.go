@@ -19,27 +19,30 @@ type timing struct{ watch int }
 // watched is how many calls are timed singly after a slow batch.
 const watched = 256
 
+// labelled is whose handler is timed: the name is only asked for when it is needed.
+type labelled interface{ label() string }
+
 func (t *timing) suspect() bool { return t.watch > 0 }
 
 // all notes how long a batch of n calls took: longer than one call may, and the
 // next are timed singly; unless it was one.
-func (t *timing) all(s *shard, name string, start umem.Time, n int) {
+func (t *timing) all(s *shard, who labelled, start umem.Time, n int) {
 	took := engine.Now() - start
 	if took <= slowHandler {
 		return
 	}
 	t.watch = watched
 	if n == 1 {
-		s.slow.add(name, took)
+		s.slow.add(who.label(), took)
 	}
 }
 
 // one notes how long one call took, and returns the time.
-func (t *timing) one(s *shard, name string, start umem.Time) umem.Time {
+func (t *timing) one(s *shard, who labelled, start umem.Time) umem.Time {
 	now := engine.Now()
 	t.watch--
 	if took := now - start; took > slowHandler {
-		s.slow.add(name, took)
+		s.slow.add(who.label(), took)
 		t.watch = watched
 	}
 	return now

@@ -13,7 +13,7 @@ import (
 
 // The kinds of sockets, and what a message is: the stack's own.
 type (
-	// Family is the kind of a socket: Datagram or Raw.
+	// Family is the kind of a socket.
 	Family = socket.Family
 	// Owner is the process that a socket belongs to.
 	Owner = socket.Owner
@@ -27,17 +27,21 @@ type (
 const (
 	FamilyDatagram = socket.Datagram
 	FamilyRaw      = socket.Raw
+	FamilyStream   = socket.Stream
 )
 
 // Socket is a socket as the system calls have it: sendmsg and recvmsg, one for
 // every family. It is the stack's own queue that it reads, on every worker of
-// the host; each call is carried to a worker and back. Programs that want speed
-// use ListenPacket or HandleDatagram.
+// the host, of a stream's connection on one; each call is carried to a worker and
+// back. The errors are Linux's for the same mistake. Programs that want speed use ListenPacket,
+// HandleDatagram, Listen, Dial or HandleStream.
 type Socket struct {
 	host    *Host
 	owner   Owner
-	handles []socket.Handle // by worker
+	family  Family
+	handles []socket.Handle // by worker; of a connection all zero but one
 	local   netip.AddrPort
+	stream  streamSocket
 
 	mu       sync.Mutex // one receiver at a time
 	arrived  signal
@@ -50,34 +54,41 @@ type Socket struct {
 }
 
 // Socket opens a socket of the given family; proto is the IP protocol of a raw
-// socket, and 0 for a datagram one. It belongs to the calling process unless
+// socket, and 0 for the others. It belongs to the calling process unless
 // owner says otherwise.
 func (h *Host) Socket(family Family, proto uint8, owner *Owner) (*Socket, error) {
 	s := &Socket{
-		host: h, owner: h.owner, arrived: newSignal(),
+		host: h, owner: h.owner, family: family, arrived: newSignal(),
 		closed: make(chan struct{}), handles: make([]socket.Handle, len(h.shards)),
 	}
 	if owner != nil {
 		s.owner = *owner
 	}
-	var failed error
-	err := h.onAll(func(sh *shard) {
-		if failed != nil {
-			return
-		}
-		if s.handles[sh.id], failed = sh.stack.Open(family, proto, s.owner); failed == nil {
-			sh.attach(s.handles[sh.id], s)
-		}
-	})
-	if err == nil && failed != nil {
-		err = sysError("socket", failed)
-	}
-	if err != nil {
+	if err := s.open(proto); err != nil {
 		s.detach()
 		return nil, err
 	}
 	h.remember(s)
 	return s, nil
+}
+
+// open opens the socket on every worker.
+func (s *Socket) open(proto uint8) error {
+	s.stream.init(s)
+	return s.host.each(s.handles, func(sh *shard, _ socket.Handle) error {
+		k, err := sh.stack.Open(s.family, proto, s.owner)
+		if err != nil {
+			return sysError("socket", err)
+		}
+		s.handles[sh.id] = k
+		if s.family == FamilyStream {
+			s.stream.moveTo(sh.id, k)
+			sh.attachStream(k, &s.stream)
+		} else {
+			sh.attach(k, s)
+		}
+		return nil
+	})
 }
 
 // Owner is the process that the socket belongs to.
@@ -88,16 +99,23 @@ func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
 // Bind gives the socket its address on every worker; port 0 chooses one.
 func (s *Socket) Bind(local netip.AddrPort) error {
+	if s.stream.state.Load() != streamFresh && !s.isClosed() { // it has handles of one worker only
+		return sysError("bind", socket.EINVAL)
+	}
 	local, err := s.host.bindAll(s.handles, local)
 	if err != nil {
 		return err
 	}
-	s.local = local
+	s.local, s.stream.bound = local, local
 	return nil
 }
 
-// Connect sets the peer of the socket.
+// Connect sets the peer of the socket. That of a stream opens a connection, and waits for it unless
+// the socket is non-blocking.
 func (s *Socket) Connect(peer netip.AddrPort) error {
+	if s.family == FamilyStream {
+		return s.stream.connect(peer)
+	}
 	return s.host.each(s.handles, func(sh *shard, h socket.Handle) error {
 		return sysError("connect", sh.stack.Connect(h, peer))
 	})
@@ -107,7 +125,11 @@ func (s *Socket) Connect(peer netip.AddrPort) error {
 // reads the queue.
 func (s *Socket) SetOptions(o SocketOptions) error {
 	o.Events = false
+	s.stream.options = o
 	return s.host.each(s.handles, func(sh *shard, h socket.Handle) error {
+		if h == (socket.Handle{}) {
+			return nil
+		}
 		return sysError("setsockopt", sh.stack.SetOptions(h, o))
 	})
 }
@@ -116,7 +138,14 @@ func (s *Socket) SetOptions(o SocketOptions) error {
 // sendmsg's, in its order: EFAULT for a message that claims more than its
 // buffer has, EBADF for a closed socket, EMSGSIZE for what no packet can take.
 // The owner of the socket goes with it, and is seen by a receiver on this host.
+//
+// On a stream it waits until all is in the send queue, unless m.Flags has DontWait or the socket is
+// non-blocking: then it takes what there is room for, or is EAGAIN. More says that the next call belongs
+// to the same segment. m.Addr is ignored.
 func (s *Socket) SendMsg(m *Msg) (n int, err error) {
+	if s.family == FamilyStream {
+		return s.stream.send(m)
+	}
 	if err := s.takeError("sendmsg"); err != nil {
 		return 0, err
 	}
@@ -132,8 +161,12 @@ func (s *Socket) SendMsg(m *Msg) (n int, err error) {
 
 // RecvMsg receives one message into m.Data and returns how many octets. It waits
 // for one unless m.Flags has DontWait (then EAGAIN), until the socket is
-// closed.
+// closed. On a stream 0 is the end; WaitAll waits for all of m.Data, or the end; Peek leaves the octets
+// where they are.
 func (s *Socket) RecvMsg(m *Msg) (int, error) {
+	if s.family == FamilyStream {
+		return s.stream.recv(m)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	flags := m.Flags
@@ -182,6 +215,8 @@ func (s *Socket) Close() error {
 	err := error(net.ErrClosed)
 	s.close.Do(func() {
 		close(s.closed)
+		s.stream.callMu.Lock() // a call that waits has just been woken
+		defer s.stream.callMu.Unlock()
 		err = s.detach()
 		s.host.forget(s)
 	})
@@ -193,7 +228,7 @@ func (s *Socket) detach() error {
 		if h == (socket.Handle{}) {
 			return nil
 		}
-		return sysError("close", sh.detach(h))
+		return sysError("close", sh.detachAny(h))
 	})
 }
 

@@ -92,7 +92,7 @@ func TestAHostReachesItself(t *testing.T) {
 // TestNoAllocsBetweenGoroutines: a datagram there and back through two PacketConns
 // costs no memory.
 func TestNoAllocsBetweenGoroutines(t *testing.T) {
-	a, b := pair(t, 1, func(c *Config) { c.ledgerEvery = defaultLedgerEvery }) // an audit allocates
+	a, b := pair(t, 1, func(c *Config) { c.LedgerEvery = defaultLedgerEvery }) // an audit allocates
 	ca, cb := listen(t, a, "udp4", "198.18.0.1").(*packetConn), listen(t, b, "udp4", "198.18.0.2").(*packetConn)
 	buf := make([]byte, 100)
 	exchange := func() {

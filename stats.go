@@ -3,10 +3,12 @@ package xdpstack
 import (
 	"net"
 	"net/netip"
+	"reflect"
 
 	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/engine/afxdp"
 	"github.com/xdpstack/xdpstack/stack"
+	"github.com/xdpstack/xdpstack/stack/tcp"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
@@ -15,6 +17,7 @@ type Stats struct {
 	Interface string         `json:"interface"`
 	Device    *DeviceStats   `json:"device,omitempty"` // what is in force, and why not better
 	Addresses []netip.Prefix `json:"addresses"`
+	TCP       tcp.Counters   `json:"tcp"` // the workers' sums
 	Workers   []WorkerStats  `json:"workers"`
 }
 
@@ -60,7 +63,23 @@ type WorkerStats struct {
 	Stack  stack.Counters   `json:"stack"`
 	Frames umem.Books       `json:"frames"`
 	Drops  []Drop           `json:"drops"`
+	Copied []Copied         `json:"copied,omitempty"` // frames that Stream.Forward copied; it did not copy Stack.TCP.ForwardedFrames
 	Slow   []SlowHandler    `json:"slow_handlers,omitempty"`
+
+	Connections uint64 `json:"connections"` // TCP's, now: without those in TIME-WAIT
+}
+
+// addCounters adds each counter of c to the one of sum.
+func addCounters(sum, c *tcp.Counters) {
+	to, from := reflect.ValueOf(sum).Elem(), reflect.ValueOf(c).Elem()
+	for i := range to.NumField() {
+		if f := to.Field(i); f.Kind() == reflect.Uint64 {
+			f.SetUint(f.Uint() + from.Field(i).Uint())
+		}
+	}
+	for r, n := range c.ForwardCopies {
+		sum.ForwardCopies[r] += n
+	}
 }
 
 // LoopStats is how a worker's loop went round. A gap is the time between two looks
@@ -94,6 +113,21 @@ type Drop struct {
 	Packets uint64 `json:"packets"`
 }
 
+// Copied is how many frames could not be forwarded as they are, for one reason.
+type Copied struct {
+	Reason string `json:"reason"`
+	Frames uint64 `json:"frames"`
+}
+
+func copiesOf(c *stack.Counters) (out []Copied) {
+	for r, n := range c.TCP.ForwardCopies {
+		if n > 0 {
+			out = append(out, Copied{tcp.CopyReason(r).String(), n})
+		}
+	}
+	return out
+}
+
 func dropsOf(c *stack.Counters) []Drop {
 	out := []Drop{}
 	for r, n := range c.Drops {
@@ -118,6 +152,9 @@ func (h *Host) Stats() (Stats, error) {
 			return st, err
 		}
 		w.Drops = dropsOf(&w.Stack)
+		w.Connections = w.Stack.TCP.CurrEstab
+		addCounters(&st.TCP, &w.Stack.TCP)
+		w.Copied = copiesOf(&w.Stack)
 		st.Workers = append(st.Workers, w)
 	}
 	return st, nil

@@ -21,7 +21,7 @@ type wire struct {
 	addr  [6]byte
 }
 
-func (w *wire) ports() []engine.Port {
+func (w *wire) Ports() []engine.Port {
 	out := make([]engine.Port, len(w.ends))
 	for i, p := range w.ends {
 		out[i] = p
@@ -29,16 +29,16 @@ func (w *wire) ports() []engine.Port {
 	return out
 }
 
-func (w *wire) pool(i int) *umem.Pool { return w.pools[i] }
-func (w *wire) mac() [6]byte          { return w.addr }
-func (w *wire) mtu() int              { return 1500 }
-func (w *wire) detach() error         { return nil }
+func (w *wire) Pool(i int) *umem.Pool { return w.pools[i] }
+func (w *wire) MAC() [6]byte          { return w.addr }
+func (w *wire) MTU() int              { return 1500 }
+func (w *wire) Detach() error         { return nil }
 
-// close leaves the ports to the end of the test: the other host may still be
+// Close leaves the ports to the end of the test: the other host may still be
 // sending into them.
-func (w *wire) close() error { return nil }
+func (w *wire) Close() error { return nil }
 
-func (w *wire) onArrival(worker int, wake func()) { w.ends[worker].OnArrival(wake) }
+func (w *wire) OnArrival(worker int, wake func()) { w.ends[worker].OnArrival(wake) }
 
 // cut takes the wire away, and checks both hosts' ledgers.
 func (w *wire) cut() error {
@@ -70,7 +70,7 @@ func newWire(t testing.TB, workers int, last byte) *wire {
 	for i := range workers {
 		p, err := umem.NewPool(r, umem.PoolConfig{
 			Worker: i, Workers: workers, First: i * framesEach, Frames: framesEach,
-			FillFloor: framesEach / 2, ControlFloor: 32, SendQuota: framesEach, ReceiveQuota: framesEach / 2,
+			FillFloor: framesEach / 2, ControlFloor: 32, SendQuota: framesEach, ReceiveQuota: framesEach / 4,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func pair(t testing.TB, workers int, change ...func(*Config)) (a, b *Host) {
 		cfg := Config{
 			Interface: "wire",
 			Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0." + last + "/24"), netip.MustParsePrefix("2001:2::" + last + "/64")},
-			DAD:       -1, ledgerEvery: 1,
+			DAD:       -1, LedgerEvery: 1,
 			Log: slog.New(slog.DiscardHandler),
 		}
 		for _, c := range change {

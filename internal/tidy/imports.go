@@ -27,7 +27,12 @@ var layers = []layer{
 	{"engine", []string{"engine", "rings", "umem", "internal"}, []string{"*"}},
 	{"stack/wire/checksum", []string{"stack/wire"}, []string{"github.com/klauspost/cpuid/v2"}},
 	{"stack", []string{"stack", "umem"}, []string{"github.com/dchest/siphash"}},
-	{"internal/services", []string{".", "internal", "umem"}, []string{"*"}}, // what the command offers, above the root
+	{"internal/hosttest", []string{".", "engine", "internal"}, []string{"*"}},   // hosts for tests of what is above the root
+	{"internal/control", []string{".", "internal"}, []string{"*"}},              // shows a host of the root to others
+	{"internal/e2e", []string{".", "internal", "stack", "umem"}, []string{"*"}}, // tests of it all
+	{"internal/httpd", []string{".", "umem"}, []string{"*"}},                    // above the root too
+	{"internal/services", []string{".", "internal", "umem"}, []string{"*"}},     // what the command offers, above the root
+	{"internal/packetdrill", []string{"stack", "umem", "internal"}, nil},        // scripts against a stack, for tests
 	{"internal", []string{"internal"}, []string{"*"}},
 	{"bench", []string{"bench", ".", "engine", "umem", "internal"}, []string{"*"}},
 	{"proxy", []string{"proxy", ".", "engine", "umem", "internal"}, []string{"*"}},
@@ -155,7 +160,7 @@ func (b ban) applies(f *File, path string) bool {
 }
 
 // testSupport are the packages made for tests.
-var testSupport = []string{"internal/lab/labtest", "internal/testenv", "rings/ringtest", "stack/sim"}
+var testSupport = []string{"internal/hosttest", "internal/lab/labtest", "internal/packetdrill", "internal/testenv", "rings/ringtest", "stack/sim"}
 
 // checkTestSupport keeps them, and package testing, out of what is shipped.
 func checkTestSupport(t *Tree) []Finding {
