@@ -11,11 +11,17 @@
 //	EchoServer   a Host that answers on UDP port 7, the same way measured
 //	EchoClient   round trips to such a server, in a closed loop, through a Host or the kernel
 //
+//	TCPRR        over TCP: requests and answers on connections that stay open
+//	TCPStream    octets a second, out or in
+//	TCPCRR       connections: opened, one request, its answer, closed
+//	TCPServer    echo, discard and chargen on the kernel's sockets: what the stack's services are measured beside
+//
 // Each function opens the interfaces that its Config names, in the network namespace of
 // the calling thread, runs for the time that Config.Duration says or until its
 // context ends, calls Config.Report for each interval, gives everything back, checks
 // the ledger, and returns a Result. One that ran shorter than it was to has
-// Interrupted set, and is no error. (EchoServer is given a Host; EchoClient a way to dial.)
+// Interrupted set, and is no error. (EchoServer is given a Host; EchoClient a way to dial. The clients over
+// TCP are given a Host, or use the kernel's sockets, by plain system calls on threads of their own.)
 //
 // # Nouns
 //
@@ -24,6 +30,7 @@
 //   - Rate: packets, bytes and time of a worker, or of all, with what follows from them.
 //   - Cost: what a packet cost: time, cycles, instructions, system calls.
 //   - EchoResult, EchoInterval, Latency: the same for round trips.
+//   - TCPResult, TCPInterval, TCPCost: the same over TCP. The cost is the client's; package bench/peers/meter measures a server.
 //   - Distance: the state of the machine, near or far: see below.
 //
 // # What is counted

@@ -2,6 +2,10 @@
 //
 //	raw packets over a veth, 64 octets      xdpstack | testpmd (DPDK, net_af_xdp) | asavie/xdp
 //	UDP echo in memory, 64 octets           xdpstack | gVisor's netstack
+//	TCP in memory                           xdpstack | its event API | gVisor's netstack
+//	TCP over a veth                         xdpstack | the kernel's sockets
+//	HTTP over a veth, wrk                   http | nginx; go-http | net/http on gVisor, on the kernel
+//	TCP proxy between wrk and nginx         proxy | HAProxy
 //
 // It is a module of its own, so that gVisor's tree is not in the project's. It needs root, two
 // cores, and "scripts/setup peers". It is bounded in time: see the flags.
@@ -22,16 +26,25 @@
 // or far; a run with another tag than its round's first is made again, twice at most, whatever its
 // figures. A verdict is the median of the ratios of at least five pairs.
 //
+// # How TCP and HTTP are measured
+//
+// A run of an entrant is followed by one of each other; over a veth each has a new lab, its server on core 1, the client on
+// core 0, and pairs are of equal tags, as above. The client is the same for all: the kernel's sockets (bench.TCPRR and its like), or
+// wrk. Offloads are off at both ends of the veth, so that segments and checksums are those of a wire; the kernel's server
+// has no others either. Counted is what the client saw, and, for HTTP, all cycles of the server's core.
+//
 // # Files
 //
 //   - run.go: one run. slices.go: its slices.
 //   - rounds.go: rounds and pairs.
 //   - memory.go: the echo in memory, in processes that take turns.
+//   - contest.go: entrants that take turns, for all that follows; a section of the report.
+//   - tcpmemory.go, tcplab.go, httplab.go, proxylab.go: what is compared so.
 //   - report.go: the text. verdict.go: what is asked of it.
 //
 // # What is not here
 //
-// No other NIC than a veth, no other packet size, no more than one queue.
+// No other NIC than a veth, no more than one queue.
 //
-// Read first: packages contender, meter and echo.
+// Read first: packages contender, meter, echo and tcp.
 package main

@@ -18,8 +18,19 @@ import (
 // Errors of the command.
 var (
 	errRoot  = errors.New("peers: needs root, for namespaces, XDP programs and the processor's counters")
-	errTests = errors.New("peers: there are rxdrop, l2fwd, txonly and echo")
+	errTests = errors.New("peers: no such measurement; there are " + everything)
 )
+
+// everything is what is measured, in the order of the report.
+const everything = "rxdrop,l2fwd,txonly,echo,tcp-memory,tcp,http,proxy"
+
+// sections are parts of the report that a function measures.
+var sections = map[string]func(ctx context.Context, lim limits, progress io.Writer) []section{
+	memoryWord: tcpMemory,
+	"tcp":      tcpLab,
+	"http":     httpLab,
+	"proxy":    proxyLab,
+}
 
 func main() {
 	if err := command(os.Args[1:]); err != nil {
@@ -36,9 +47,12 @@ func command(args []string) error {
 	if len(args) > 0 && args[0] == echoWord {
 		return echoMain(args[1:], os.Stdout)
 	}
+	if len(args) > 0 && args[0] == memoryWord {
+		return memoryMain(args[1:], os.Stdout)
+	}
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
 	out := flags.String("out", "", "file to write the report to, beside standard output")
-	only := flags.String("only", "rxdrop,l2fwd,txonly,echo", "what to measure")
+	only := flags.String("only", everything, "what to measure")
 	var lim limits
 	flags.IntVar(&lim.pairs, "pairs", 7, "pairs of equal tags to measure of each comparison")
 	flags.IntVar(&lim.rounds, "rounds", 15, "rounds to measure at most, to get them")
@@ -71,7 +85,11 @@ func measureAll(ctx context.Context, only []string, lim limits) (*report, error)
 		case echoWord:
 			r.echoes = compareEchoes(ctx, lim.pairs, os.Stderr)
 		default:
-			return nil, fmt.Errorf("%w; not %q", errTests, what)
+			measure, ok := sections[what]
+			if !ok {
+				return nil, fmt.Errorf("%w; not %q", errTests, what)
+			}
+			r.sections = append(r.sections, measure(ctx, lim, os.Stderr)...)
 		}
 	}
 	return r, ctx.Err()

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden file anew")
 
 // TestMain is the program itself in the processes that tests start.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == echoWord || os.Args[1] == "child") {
+	if len(os.Args) > 1 && (os.Args[1] == echoWord || os.Args[1] == memoryWord || os.Args[1] == "child") {
 		main()
 		return
 	}

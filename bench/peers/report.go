@@ -5,17 +5,16 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/xdpstack/xdpstack/bench/peers/contender"
 )
 
 // report is all that was measured.
 type report struct {
-	at     time.Time
-	facts  []fact
-	tests  []result
-	echoes []echoResult
+	facts    []fact
+	tests    []result
+	echoes   []echoResult
+	sections []section
 }
 
 // verdicts are all of them.
@@ -25,6 +24,9 @@ func (r *report) verdicts() (list []verdict) {
 	}
 	for i := range r.echoes {
 		list = append(list, r.echoes[i].verdicts()...)
+	}
+	for _, s := range r.sections {
+		list = append(list, s.verdicts()...)
 	}
 	return list
 }
@@ -43,17 +45,34 @@ func (r *report) write(w io.Writer) error {
 	for _, v := range r.verdicts() {
 		p.line("  " + v.String())
 	}
+	if len(r.tests) > 0 {
+		r.writeTests(p)
+	}
+	if len(r.echoes) > 0 {
+		r.writeEchoes(p)
+	}
+	for _, s := range r.sections {
+		s.write(p)
+	}
+	return p.err
+}
+
+// writeTests writes those of raw packets.
+func (r *report) writeTests(p *printer) {
 	p.line("\n\nRaw packets of %d octets over a veth, native XDP, copy mode, one queue; contender on core %d, source on core %d", contender.Size, workerCPU, sourceCPU)
 	p.line("Counted by the kernel on the veth, and by the processor for all threads of the contender on its core.")
 	for i := range r.tests {
 		r.tests[i].write(p)
 	}
+}
+
+// writeEchoes writes those in memory.
+func (r *report) writeEchoes(p *printer) {
 	p.line("\n\nUDP echo of %d octets in memory, request and reply, one core, checksums computed and verified", echoSize)
 	p.line("Nanoseconds are of all threads of the process; in brackets on the clock.")
 	for i := range r.echoes {
 		r.echoes[i].write(p)
 	}
-	return p.err
 }
 
 // write writes a test: each run, then the pairs.
@@ -99,7 +118,6 @@ func (r *echoResult) write(p *printer) {
 		runs := r.of(i)
 		p.line("  %s, %d runs: median %.0f ns (%.0f), %.3f allocations", p2.name, len(runs), median(runs, echoRun.cpuNs), median(runs, echoRun.wallNs), median(runs, echoRun.allocs))
 	}
-	same := func(f float64) float64 { return f }
 	p.line("  gvisor / xdpstack, %d pairs: %s median %.1f", len(r.ratios()), figures(r.ratios(), same), median(r.ratios(), same))
 }
 

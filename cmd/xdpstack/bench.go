@@ -21,6 +21,7 @@ import (
 func newBenchCmd() *cobra.Command {
 	c := newGroup("bench", "Measure packets per second, and what each costs",
 		newBenchRxDropCmd(), newBenchTxOnlyCmd(), newBenchL2FwdCmd(), newBenchPktgenCmd(), newBenchUDPEchoCmd(), newBenchTableCmd())
+	c.AddCommand(newBenchTCPCmds()...)
 	c.Long = `Measure packets per second, and what each costs.
 
 A line for each interval, as iperf3 has it, then a summary. Workers take the last cores first, sources the first, so that

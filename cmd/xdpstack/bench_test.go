@@ -43,6 +43,18 @@ func TestWrongWordsOfBench(t *testing.T) {
 		{"bench udp-echo --to 198.18.0.1:7 --outstanding 0", "must not be 0"},
 		{"bench udp-echo -i lo --addr 198.18.0.2", "prefix length"},
 		{"bench udp-echo -i lo --addr 198.18.0.2/24 --scheduling mine", "dedicated and shared"},
+		{"bench tcp-rr", "say whom to ask"},
+		{"bench tcp-rr --to 198.18.0.1", "with its port"},
+		{"bench tcp-rr --to 198.18.0.1:7 --size 100000", "1 to 65536"},
+		{"bench tcp-rr --to 198.18.0.1:7 --connections 0", "must not be 0"},
+		{"bench tcp-rr --to 198.18.0.1:7 --stack mine", "kernel and xdpstack"},
+		{"bench tcp-rr --to 198.18.0.1:7 -i lo", "--stack xdpstack"},
+		{"bench tcp-rr --to 198.18.0.1:7 --stack xdpstack", "-i eth1"},
+		{"bench tcp-crr --to 198.18.0.1:7 --size -1", "0 to 65536"},
+		{"bench tcp-stream --to 198.18.0.1:9 --direction up", "out and in"},
+		{"bench tcp-stream --to 198.18.0.1:9 --size 0", "must not be 0"},
+		{"bench tcp-server --addr here", `"here"`},
+		{"bench tcp-rr --server --addr 198.18.0.1 --addr 198.18.0.2", "one address"},
 		{"bench table --rounds 0", "must not be 0"},
 		{"bench table extra", "unknown command"},
 	} {
@@ -102,10 +114,13 @@ func TestBenchForPeople(t *testing.T) {
 	if got.code != exitOK || got.err != "" || len(lines) < 12 || lines[0] != bench.Header() || !strings.HasPrefix(lines[3], "[SUM]   0.00-0.10   sec") {
 		t.Fatalf("%+v", got)
 	}
-	for _, want := range []string{"frames of 100 bytes", "bit/s", "cycles", "CPU 0", "CPU 1", "mode copy, XDP native", "ns apart"} {
+	for _, want := range []string{"frames of 100 bytes", "bit/s", "cycles", "CPU 0", "CPU 1", "mode copy, XDP native"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("no %q in\n%s", want, got.out)
 		}
+	}
+	if !strings.Contains(got.out, "ns apart") && !strings.Contains(got.out, "they were too busy") {
+		t.Errorf("no word on how far apart the cores are in\n%s", got.out)
 	}
 }
 

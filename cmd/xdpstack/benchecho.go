@@ -17,7 +17,7 @@ import (
 
 // echoFlags are what "bench udp-echo" can be told.
 type echoFlags struct {
-	host   runConfig // the host on -i, as "run" takes it
+	host   hostConfig // the host on -i, as "run" takes it
 	client bench.EchoConfig
 	to     string
 }

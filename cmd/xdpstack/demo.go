@@ -22,7 +22,8 @@ func newDemoCmd() *cobra.Command {
 		Long: `Show the stack at work, in a lab of its own, in half a minute.
 
 Two network namespaces are joined by a veth pair with two queues. In one the stack runs, a worker for each queue; in the other the kernel
-pings it and exchanges UDP with it. Then the engine alone takes, sends and forwards packets as fast as it can. Nothing is left behind.`,
+pings it, exchanges UDP with it, and fetches a file by HTTP through the proxy, whose hash is checked. Then the engine alone takes, sends and
+forwards packets as fast as it can. Nothing is left behind.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd) },
 	}
 }
@@ -42,12 +43,17 @@ const (
 
 // demoReport is what the demo found; --json prints it.
 type demoReport struct {
-	Device  string         `json:"device"`
-	Mode    string         `json:"mode"`
-	Ping    []roundTrips   `json:"ping"`
-	Echo    []roundTrips   `json:"udp_echo"`
-	Shares  []demoShare    `json:"shares"`
-	Packet  packetLife     `json:"life_of_a_packet"`
+	Device string       `json:"device"`
+	Mode   string       `json:"mode"`
+	Ping   []roundTrips `json:"ping"`
+	Echo   []roundTrips `json:"udp_echo"`
+	Shares []demoShare  `json:"shares"`
+	Packet packetLife   `json:"life_of_a_packet"`
+
+	Downloads []download `json:"downloads"`
+	Request   packetLife `json:"life_of_a_request"`
+	Forwarded uint64     `json:"forwarded_frames"`
+
 	Benches []bench.Result `json:"benchmarks"`
 	Seconds float64        `json:"seconds"`
 }
@@ -75,7 +81,7 @@ func runDemo(cmd *cobra.Command) (err error) {
 	defer func() { err = errors.Join(err, l.Down()) }()
 	d := &demo{cmd: cmd, lab: l}
 	d.say("lab: host a (the stack) and host b (the kernel), joined by a veth pair with 2 queues\n\n")
-	for _, step := range []func(ctx context.Context) error{d.talk, d.measure} {
+	for _, step := range []func(ctx context.Context) error{d.talk, d.carry, d.measure} {
 		if err := step(cmd.Context()); err != nil {
 			return err
 		}

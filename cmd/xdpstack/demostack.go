@@ -27,13 +27,20 @@ type demoStack struct {
 
 // startStack starts it with all services.
 func (d *demo) startStack(ctx context.Context, itf *lab.Interface) (*demoStack, error) {
+	return d.startOn(ctx, "run", itf, "--service", "echo,discard,chargen")
+}
+
+// startOn starts a command on an interface of host a, with the addresses that the lab has
+// for the stack.
+func (d *demo) startOn(ctx context.Context, command string, itf *lab.Interface, words ...string) (*demoStack, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("demo: finding its own program: %w", err)
 	}
 	s := &demoStack{lines: make(chan []byte, 16), workers: lab.DefaultQueues}
-	s.cmd = d.lab.Host("a").Command(ctx, self, "run", "--json", "-i", itf.Name,
-		"--addr", itf.Stack4.String(), "--addr", itf.Stack6.String(), "--service", "echo,discard,chargen")
+	s.cmd = d.lab.Host("a").Command(ctx, append([]string{
+		self, command, "--json", "-i", itf.Name, "--addr", itf.Stack4.String(), "--addr", itf.Stack6.String(),
+	}, words...)...)
 	s.cmd.Stderr = &s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {

@@ -12,7 +12,10 @@ import (
 	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/engine/afxdp"
 	"github.com/xdpstack/xdpstack/engine/xdp"
+	"github.com/xdpstack/xdpstack/internal/control"
 	"github.com/xdpstack/xdpstack/internal/lab"
+	"github.com/xdpstack/xdpstack/internal/services"
+	"github.com/xdpstack/xdpstack/proxy"
 )
 
 // Exit codes.
@@ -68,6 +71,10 @@ var exitFor = []struct {
 	{lab.ErrNotFound, exitNotFound},
 	{bench.ErrConfig, exitUsage},
 	{xdpstack.ErrConfig, exitUsage},
+	{proxy.ErrConfig, exitUsage},
+	{control.ErrNone, exitNotFound},
+	{services.ErrUnknown, exitUsage},
+	{services.ErrConfig, exitUsage},
 	{xdpstack.ErrAddressInUse, exitInUse},
 	{afxdp.ErrConfig, exitUsage},
 	{afxdp.ErrMTU, exitUnsupported},

@@ -39,6 +39,9 @@ func newRootCmd(out, errOut io.Writer) *cobra.Command {
 		newDemoCmd(),
 		newLabCmd(),
 		newRunCmd(),
+		newProxyCmd(),
+		newSSCmd(),
+		newStatsCmd(),
 		newBenchCmd(),
 		newVersionCmd(),
 	)

@@ -30,7 +30,10 @@ At SIGUSR1 it prints the way of the next packet of each worker through the layer
 
   xdpstack lab up
   xdpstack lab exec a -- xdpstack run -i xs0 --addr 198.18.0.2/24 --addr 2001:2::2/64 --service echo
-  xdpstack lab exec b -- ping -c 3 198.18.0.2`,
+  xdpstack lab exec b -- ping -c 3 198.18.0.2
+
+  xdpstack run -i eth1 --addr 198.18.0.2/24 --service echo=:7007 --service http=:80,/srv/www
+  curl http://198.18.0.2/index.html; curl -T FILE http://198.18.0.2/upload   (answers with the file's SHA-256)`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := flags.merge(cmd.Flags(), file)
 			if err != nil {
@@ -41,19 +44,9 @@ At SIGUSR1 it prints the way of the next packet of each worker through the layer
 	}
 	f := c.Flags()
 	f.StringVarP(&file, "config", "c", "", "YAML file with the flags' names as keys; flags given besides win")
-	f.StringVarP(&flags.Interface, "interface", "i", "", "the device")
-	f.StringSliceVar(&flags.Addr, "addr", nil, "address and prefix length, such as 198.18.0.2/24; may be given often")
-	f.StringSliceVar(&flags.Gateway, "gateway", nil, "default router, one of each family")
-	f.StringSliceVar(&flags.Service, "service", nil, "services to run: echo (UDP 7), discard (9), chargen (19)")
-	f.IntSliceVar(&flags.Queue, "queue", nil, "queues to use, a worker each (default all)")
-	f.IntSliceVar(&flags.CPU, "cpu", nil, "cores of the workers (default one after the other)")
-	f.StringVar(&flags.Mode, "mode", "auto", "how packets cross: auto, zerocopy, copy or skb")
-	f.StringVar(&flags.Poll, "poll", "adaptive", "what an idle worker does: busy (spin), adaptive (spin, then sleep) or interrupt (sleep)")
-	f.StringVar(&flags.Scheduling, "scheduling", "shared", "shared: Go's scheduler runs the workers; dedicated: a thread and a core for each, with a core left for all else")
-	f.BoolVar(&flags.Partial, "partial", false, "accept partial checksums, as a veth peer with offloads on leaves them")
-	f.IntVar(&flags.MTU, "mtu", 0, "largest IP packet in bytes (default the device's)")
-	f.IntVar(&flags.Frames, "frames", 0, "packet frames of each worker (default 4096)")
-	f.BoolVar(&flags.HugePages, "huge-pages", false, "take huge pages for the packet memory")
+	flags.Host.register(f)
+	f.StringArrayVar(&flags.Service, "service", nil,
+		"NAME[=ADDRESS[,FOLDER]], often: echo (UDP and TCP 7), discard (9), chargen (19), http=:80,FOLDER, go-http=:8080,FOLDER")
 	return c
 }
 
@@ -65,25 +58,22 @@ type runSummary struct {
 }
 
 func runHost(cmd *cobra.Command, cfg runConfig) (err error) {
-	hostCfg, err := cfg.host(newLogger(cmd))
+	specs, err := services.ParseAll(cfg.Service)
 	if err != nil {
-		return err
+		return fmt.Errorf("--service: %w", err)
 	}
 	start := time.Now()
-	h, err := xdpstack.New(cmd.Context(), hostCfg)
+	h, closing, err := cfg.Host.open(cmd)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.Close()) }()
-	for _, name := range cfg.Service {
-		if _, err := services.Start(h, name); err != nil {
-			return err
-		}
-	}
-	if err := emitReady(cmd, h, cfg); err != nil {
+	defer func() { err = errors.Join(err, closing()) }()
+	lines, stop, err := startServices(h, specs)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
 		return err
 	}
-	if err := serve(cmd, h); err != nil {
+	if err := serveReady(cmd, h, lines); err != nil {
 		return err
 	}
 	st, err := h.Stats()
@@ -94,12 +84,41 @@ func runHost(cmd *cobra.Command, cfg runConfig) (err error) {
 	return emit(cmd, sum, func(w io.Writer) { printRunSummary(w, &sum) })
 }
 
-// serve waits for the end; at each SIGUSR1 it prints the ways of the next
-// packets.
-func serve(cmd *cobra.Command, h *xdpstack.Host) error {
+// startServices also says what it started. stop ends those that were.
+func startServices(h *xdpstack.Host, specs []services.Spec) (lines []string, stop func() error, err error) {
+	var started []io.Closer
+	stop = func() (err error) {
+		for _, s := range started {
+			err = errors.Join(err, s.Close())
+		}
+		return err
+	}
+	for _, spec := range specs {
+		s, err := services.Start(h, spec)
+		if err != nil {
+			return nil, stop, err
+		}
+		started = append(started, s)
+		lines = append(lines, "service "+spec.String())
+	}
+	return lines, stop, nil
+}
+
+// serveReady says that the stack is ready, and waits for the end. Whoever reads that
+// may send SIGUSR1 at once.
+func serveReady(cmd *cobra.Command, h *xdpstack.Host, lines []string) error {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	defer signal.Stop(asked)
+	if err := emitReady(cmd, h, lines); err != nil {
+		return err
+	}
+	return serveAsked(cmd, h, asked)
+}
+
+// serveAsked waits for the end; each time that it is asked it prints the ways of the
+// next packets.
+func serveAsked(cmd *cobra.Command, h *xdpstack.Host, asked <-chan os.Signal) error {
 	ended := make(chan error, 1)
 	go func() { ended <- h.Wait(cmd.Context()) }()
 	traces := make(chan packetLife, h.Workers())
@@ -125,8 +144,8 @@ func serve(cmd *cobra.Command, h *xdpstack.Host) error {
 	}
 }
 
-// emitReady says what is in force, read back from the kernel.
-func emitReady(cmd *cobra.Command, h *xdpstack.Host, cfg runConfig) error {
+// emitReady says what is in force, read back from the kernel, and in lines what runs on it.
+func emitReady(cmd *cobra.Command, h *xdpstack.Host, lines []string) error {
 	st, err := h.Stats()
 	if err != nil {
 		return err
@@ -143,8 +162,8 @@ func emitReady(cmd *cobra.Command, h *xdpstack.Host, cfg runConfig) error {
 		for _, a := range st.Addresses {
 			fmt.Fprintf(w, "  %s\n", a)
 		}
-		for _, s := range cfg.Service {
-			fmt.Fprintf(w, "  service %s\n", s)
+		for _, l := range lines {
+			fmt.Fprintf(w, "  %s\n", l)
 		}
 		fmt.Fprintln(w, "Ctrl-C ends it")
 	})
@@ -152,7 +171,11 @@ func emitReady(cmd *cobra.Command, h *xdpstack.Host, cfg runConfig) error {
 
 func printRunSummary(w io.Writer, s *runSummary) {
 	fmt.Fprintf(w, "\n%.1f s\n", s.Seconds)
-	for _, k := range s.Stats.Workers {
+	printWorkers(w, s.Stats.Workers)
+}
+
+func printWorkers(w io.Writer, workers []xdpstack.WorkerStats) {
+	for _, k := range workers {
 		fmt.Fprintf(w, "worker %d: received %d packets (%d bytes), sent %d (%d bytes), %d system calls to send, %d to receive\n",
 			k.Worker, k.Port.RxPackets, k.Port.RxBytes, k.Port.TxPackets, k.Port.TxBytes, k.Port.Kicks, k.Port.Wakes)
 		fmt.Fprintf(w, "  between two looks at the ring: p50 %v, p99 %v, p99.9 %v, at most %v; slept %d times\n", time.Duration(k.Loop.GapP50),

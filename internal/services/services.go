@@ -4,22 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"sort"
-	"strconv"
-	"strings"
 
 	"github.com/xdpstack/xdpstack"
-	"github.com/xdpstack/xdpstack/umem"
+	"github.com/xdpstack/xdpstack/internal/httpd"
 )
 
-// ErrUnknown means that no service has that name.
-var ErrUnknown = errors.New("unknown service")
-
-// service is a handler and its well-known port.
+// service is a well-known port and how to start it.
 type service struct {
-	port    uint16
-	handler func() xdpstack.DatagramHandler
+	port   uint16
+	folder bool // takes one, and needs it
+	start  func(h *xdpstack.Host, s Spec) (io.Closer, error)
 }
 
 // The ports that IANA gave them.
@@ -27,95 +21,57 @@ const (
 	echoPort    = 7
 	discardPort = 9
 	chargenPort = 19
+	httpPort    = 80
+	goHTTPPort  = 8080
 )
 
 var table = map[string]service{
-	"echo":    {echoPort, echo},
-	"discard": {discardPort, discard},
-	"chargen": {chargenPort, chargen},
+	"echo":    {echoPort, false, both(echo, echoStream)},
+	"discard": {discardPort, false, both(discard, discardStream)},
+	"chargen": {chargenPort, false, both(chargen, chargenStream)},
+	"http":    {httpPort, true, startHTTP},
+	"go-http": {goHTTPPort, true, startGoHTTP},
 }
 
-// Names are the services, sorted.
-func Names() (names []string) {
-	for n := range table {
-		names = append(names, n)
+// Start starts a service on h, for both families unless its address says otherwise. Closing what it returns ends it.
+func Start(h *xdpstack.Host, s Spec) (io.Closer, error) {
+	c, err := table[s.Name].start(h, s)
+	if err != nil {
+		return nil, fmt.Errorf("service %q: %w", s.Name, err)
 	}
-	sort.Strings(names)
-	return names
+	return c, nil
 }
 
-// Check fails with ErrUnknown, and what there is, when no service has the name.
-func Check(name string) error {
-	if _, ok := table[name]; !ok {
-		return fmt.Errorf("%w %q; there are %s", ErrUnknown, name, strings.Join(Names(), ", "))
+// both starts a service over UDP and over TCP.
+func both(datagrams func() xdpstack.DatagramHandler, streams func(c *xdpstack.Stream) xdpstack.StreamHandler) func(*xdpstack.Host, Spec) (io.Closer, error) {
+	return func(h *xdpstack.Host, s Spec) (io.Closer, error) {
+		u, err := h.HandleDatagram("udp", s.Address, datagrams())
+		if err != nil {
+			return nil, err
+		}
+		t, err := h.HandleStream("tcp", s.Address, streams)
+		if err != nil {
+			return nil, errors.Join(err, u.Close())
+		}
+		return closers{t, u}, nil
 	}
-	return nil
 }
 
-// Start starts the named service on every address of h, both families. Closing
-// what it returns ends it.
-func Start(h *xdpstack.Host, name string) (io.Closer, error) {
-	if err := Check(name); err != nil {
+func startHTTP(h *xdpstack.Host, s Spec) (io.Closer, error) {
+	srv, err := httpd.Start(h, httpd.Config{Address: s.Address, Dir: s.Dir})
+	if err != nil { // no *Server in the interface
 		return nil, err
 	}
-	s := table[name]
-	return h.HandleDatagram("udp", net.JoinHostPort("", strconv.Itoa(int(s.port))), s.handler())
+	return srv, nil
 }
 
-// loops reports whether an answer to d would go to a service.
-func loops(d *xdpstack.Datagram) bool {
-	switch d.From().Port() {
-	case echoPort, discardPort, chargenPort:
-		return true
-	}
-	return false
-}
+// closers are closed as one.
+type closers []io.Closer
 
-// echo is RFC 862.
-func echo() xdpstack.DatagramHandler {
-	return func(d *xdpstack.Datagram) {
-		if !loops(d) {
-			_ = d.Reply() // what the stack cannot send it counts
-		}
+// Close implements io.Closer.
+func (c closers) Close() (err error) {
+	for _, x := range c {
+		err = errors.Join(err, x.Close())
 	}
-}
-
-// discard is RFC 863.
-func discard() xdpstack.DatagramHandler { return func(*xdpstack.Datagram) {} }
-
-// Shape of chargen's answers: lines of 72 of the 95 printable characters, each
-// line beginning one further on (RFC 864).
-const (
-	firstChar, chars = ' ', 95
-	lineLength       = 72
-	maxAnswer        = 512
-)
-
-// chargen is RFC 864. The length of an answer is to be random; it walks through
-// all lengths instead, so that a run can be repeated.
-func chargen() xdpstack.DatagramHandler {
-	// One count a worker, a cache line each.
-	var answers [umem.MaxWorkers]struct {
-		n uint64
-		_ [56]byte
-	}
-	page := generate()
-	return func(d *xdpstack.Datagram) {
-		if !loops(d) {
-			count := &answers[d.Worker()]
-			count.n++
-			_ = d.Answer(page[:count.n*131%(maxAnswer+1)])
-		}
-	}
-}
-
-func generate() []byte {
-	var page []byte
-	for line := 0; len(page) < maxAnswer; line++ {
-		for i := range lineLength {
-			page = append(page, byte(firstChar+(line+i)%chars))
-		}
-		page = append(page, '\r', '\n')
-	}
-	return page[:maxAnswer]
+	return err
 }

@@ -38,6 +38,9 @@ func Main(args []string) (isChild bool, err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if serve, ok := servers[args[1]]; ok {
+		return true, serve(ctx, args[2], args[3], cpu)
+	}
 	return true, child(ctx, args[1], Test(args[2]), args[3], cpu)
 }
 

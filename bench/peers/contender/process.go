@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -96,10 +97,16 @@ func (p *Process) End() error {
 		<-p.done
 		return fmt.Errorf("%w: %s had to be killed after %v: %s", ErrEnded, p.name, endTime, &p.said)
 	}
-	if p.err != nil {
+	if p.err != nil && !p.interrupted() {
 		return fmt.Errorf("%w: %s: %w: %s", ErrEnded, p.name, p.err, &p.said)
 	}
 	return nil
+}
+
+// interrupted reports whether the interrupt itself ended the process: it handles none.
+func (p *Process) interrupted() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGINT
 }
 
 // tail keeps the last that was written to it. One goroutine writes, others read after

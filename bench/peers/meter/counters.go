@@ -54,6 +54,15 @@ func Open(pid, cpu int) (*Counters, error) {
 	return c, nil
 }
 
+// OpenCore counts all that runs on core cpu.
+func OpenCore(cpu int) (*Counters, error) {
+	c := &Counters{}
+	if err := c.add(-1, cpu); err != nil {
+		return nil, fmt.Errorf("meter: counters of core %d: %w", cpu, err)
+	}
+	return c, nil
+}
+
 // threads are those of a process.
 func threads(pid int) (tids []int, err error) {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
