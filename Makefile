@@ -55,7 +55,7 @@ bench: build ## benchmarks: BENCHTIME=200ms each in memory; over a veth in runs 
 	@if [ "$$(id -u)" -eq 0 ]; then bin/xdpstack bench table --duration $(DURATION); \
 	else echo 'left out: benchmarks over a veth, because they need root: sudo make bench'; fi
 
-peers: ## the same beside DPDK, asavie/xdp and gVisor; the report is bench/peers/REPORT.txt (as root)
+peers: ## the same beside DPDK, asavie/xdp, gVisor, nginx and the kernel; the report is bench/peers/REPORT.txt (as root)
 	@scripts/setup peers
 	$(GO) -C bench/peers run . -out $(CURDIR)/bench/peers/REPORT.txt
 

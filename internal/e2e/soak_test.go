@@ -25,7 +25,7 @@ func TestSoakEcho(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 5000 {
-			if _, err := e.Echo(i%maxPing, 2*time.Second); err != nil {
+			if _, err := e.Echo(i%maxPing, patience); err != nil {
 				t.Fatalf("start %d: %v", starts, err)
 			}
 			exchanged++

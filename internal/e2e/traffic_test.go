@@ -34,7 +34,7 @@ func TestThousandPings(t *testing.T) {
 				if i < 2 {
 					size = i * maxPing
 				}
-				took, err := ping.Echo(size, 2*time.Second)
+				took, err := ping.Echo(size, patience)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -61,7 +61,7 @@ func TestEchoOverTwoQueues(t *testing.T) {
 			}
 			defer e.Close()
 			for i := range 1000 {
-				if _, err := e.Echo(i%maxPing, 2*time.Second); err != nil {
+				if _, err := e.Echo(i%maxPing, patience); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -83,7 +83,7 @@ func TestPartialChecksums(t *testing.T) {
 	for _, f := range families {
 		t.Run("IPv"+f.name, func(t *testing.T) {
 			to := netip.AddrPortFrom(f.stack(l.Host("a").Interface()), 7)
-			echo := func(words ...string) error {
+			echo := func(wait time.Duration, words ...string) error {
 				p := run(t, l, words...)
 				defer p.summary()
 				e, err := probe.NewEchoer(t.Context(), l.Host("b"), to, 1)
@@ -91,13 +91,13 @@ func TestPartialChecksums(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer e.Close()
-				_, err = e.Echo(100, 300*time.Millisecond)
+				_, err = e.Echo(100, wait)
 				return err
 			}
-			if err := echo("--partial"); err != nil {
+			if err := echo(patience, "--partial"); err != nil {
 				t.Errorf("with --partial: %v", err)
 			}
-			if err := echo(); err == nil {
+			if err := echo(300 * time.Millisecond); err == nil {
 				t.Error("without --partial a wrong checksum was taken for right")
 			}
 		})
