@@ -21,11 +21,17 @@ func (s *Stack) scope(dst ip.Addr, iface uint8) uint8 {
 
 // route finds the way to a destination. The Dest is valid until the next call.
 func (s *Stack) route(now umem.Time, key ip.DestKey) (*ip.Dest, socket.Errno) {
-	d := s.dests.Slot(key.Dst, key.Src, key.Iface)
-	if d.Fresh(key.Dst, key.Src, key.Iface, s.neigh.Generation()) {
+	return s.routeTo(now, key.Dst, key.Src, key.Iface)
+}
+
+// routeTo is route with the key's parts: whole, it would be copied from words that were just stored
+// by wider ones, which have to wait for them.
+func (s *Stack) routeTo(now umem.Time, dst, src ip.Addr, iface uint8) (*ip.Dest, socket.Errno) {
+	d := s.dests.Slot(dst, src, iface)
+	if d.Fresh(dst, src, iface, s.neigh.Generation()) {
 		return d, 0
 	}
-	return d, s.findRoute(now, key, d)
+	return d, s.findRoute(now, ip.DestKey{Dst: dst, Src: src, Iface: iface}, d)
 }
 
 // findRoute makes d anew: local, on link, by a gateway, or unreachable.

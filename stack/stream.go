@@ -79,7 +79,7 @@ func (s *Stack) Retain(f *umem.Frame) { s.lend(f) }
 
 // Send copies data behind what waits to be sent, filling the last frame first, and returns
 // how much: less than all when the send queue is full; ReadyOut says when to go on. more keeps a segment
-// that is not full until the next call without it. EAGAIN: no room at all, or the handshake is under way. The other errors
+// that is not full until the next call without it, or for a retransmission timeout. EAGAIN: no room at all, or the handshake is under way. The other errors
 // are EBADF, EOPNOTSUPP, EPIPE (not connected, or closed for sending), and, once, what ended the connection.
 func (s *Stack) Send(h socket.Handle, data []byte, more bool) (int, error) {
 	c, e := s.stream(h)

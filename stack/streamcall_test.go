@@ -185,6 +185,26 @@ func TestSegmentsThatGoNowhere(t *testing.T) {
 	})
 }
 
+// TestSegmentInFragmentsThatFillTheChunk: what makes it one frame moves its header.
+func TestSegmentInFragmentsThatFillTheChunk(t *testing.T) {
+	each(t, func(t *testing.T, f *family) {
+		h := knowing(t, f)
+		const data = 1850
+		body := make([]byte, wire.TCPLen+data)
+		for i := range body {
+			body[i] = byte(i * 7)
+		}
+		wire.PutTCP(body, wire.TCPFields{SrcPort: 999, DstPort: 80, Seq: 7, Flags: wire.TCPPsh, Window: 1000})
+		wire.SealTCP(body, pseudo(f.peer, f.us, wire.ProtoTCP, len(body)))
+		h.input(h.chain(segment{proto: wire.ProtoTCP, raw: true, payload: body}.bytes(f), testChunk-umem.Headroom))
+		b := h.one()
+		if r := wire.TCP(b[len(b)-wire.TCPLen:]); r.Flags() != wire.TCPRst|wire.TCPAck || r.Ack() != 7+data {
+			t.Errorf("answered with %v, ack %d", r.Flags(), r.Ack())
+		}
+		h.dropped(NoConnection)
+	})
+}
+
 // TestPartialChecksumOfASegment is taken by policy only.
 func TestPartialChecksumOfASegment(t *testing.T) {
 	each(t, func(t *testing.T, f *family) {

@@ -16,8 +16,8 @@ import (
 type below struct{ s *Stack }
 
 // Route implements tcp.Net.
-func (b below) Route(now umem.Time, key ip.DestKey) (*ip.Dest, socket.Errno) {
-	return b.s.route(now, key)
+func (b below) Route(now umem.Time, dst, src ip.Addr, iface uint8) (*ip.Dest, socket.Errno) {
+	return b.s.routeTo(now, dst, src, iface)
 }
 
 // Emit implements tcp.Net.
@@ -49,8 +49,12 @@ func (s *Stack) inputTCP(now umem.Time, f *umem.Frame, p *packet) {
 	if p.epoch != s.tcp.Epoch() { // a segment of the same batch changed the table
 		p.sock, p.found = s.tcp.Find(p.dst, p.src)
 	}
+	if p.group || !s.linear(f) {
+		s.drop(f, TCPMalformed)
+		return
+	}
 	t, ok := wire.CheckTCP(f.Bytes())
-	if !ok || p.group || !s.linear(f) {
+	if !ok {
 		s.drop(f, TCPMalformed)
 		return
 	}
@@ -115,10 +119,8 @@ func (s *Stack) settle(f *umem.Frame, fate tcp.Fate) {
 		s.drop(f, OutsideWindow)
 	case tcp.Forged:
 		s.drop(f, TCPForged)
-	case tcp.Overflow:
-		s.drop(f, ListenOverflow)
 	default:
-		s.drop(f, ReceiveQuota)
+		s.drop(f, ListenOverflow)
 	}
 }
 

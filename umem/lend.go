@@ -41,6 +41,15 @@ func (p *Pool) home(f *Frame) {
 	p.holds[HoldWorker]--
 }
 
+// borrowedPart is what part of the receive quota may be other workers' frames.
+const borrowedPart = 8
+
+// Overdrawn reports whether f is another worker's, and so many are borrowed that it should not be kept: its
+// owner does not see what this worker's queues keep of its frames, and may be short of them. A copy may be.
+func (p *Pool) Overdrawn(f *Frame) bool {
+	return f.owner != uint8(p.cfg.Worker) && p.borrowed > p.cfg.ReceiveQuota/borrowedPart
+}
+
 // TakeAway takes up to len(out) freed frames that belong to owner, to be put on
 // the ring home.
 func (p *Pool) TakeAway(owner int, out []*Frame) int {

@@ -257,6 +257,8 @@ func TestMemoryConfig(t *testing.T) {
 		{Workers: 0},
 		{Workers: umem.MaxWorkers + 1},
 		{Workers: 1, Frames: -1},
+		{Workers: 2, Frames: 1 << 40}, // more than the machine has
+		{Workers: 2, Frames: 1 << 60}, // more than an int can say in bytes
 		{Workers: 1, ChunkSize: 1024},
 		{Workers: 1, ChunkSize: 3000},
 		{Workers: 1, Frames: 16, Floors: umem.PoolConfig{FillFloor: 16}},

@@ -76,6 +76,9 @@ func NewMemory(cfg MemoryConfig) (*Memory, error) {
 		pages = mmap.Huge
 	}
 	size := cfg.Workers * cfg.Frames * cfg.ChunkSize
+	if err := bounded(cfg, size); err != nil {
+		return nil, err
+	}
 	mapped, err := mmap.New("xdpstack", size, pages)
 	if err != nil {
 		return nil, fmt.Errorf("afxdp: %w: %w", ErrMemory, err)
@@ -92,6 +95,20 @@ func NewMemory(cfg MemoryConfig) (*Memory, error) {
 		log.Warn("packet memory is on normal pages", "reason", reason)
 	}
 	return m, nil
+}
+
+// bounded refuses what the machine would be killed by: packet memory is all resident.
+func bounded(cfg MemoryConfig, size int) error {
+	var machine unix.Sysinfo_t
+	if err := unix.Sysinfo(&machine); err != nil {
+		return fmt.Errorf("afxdp: %w: %w", ErrMemory, err)
+	}
+	most := int(machine.Totalram * uint64(machine.Unit) / 2)
+	if perFrame := cfg.Workers * cfg.ChunkSize; size/perFrame != cfg.Frames || size > most {
+		return fmt.Errorf("afxdp: %w: %w: %d frames for each of %d workers are more than half of the machine's memory; take at most %d",
+			ErrMemory, ErrConfig, cfg.Frames, cfg.Workers, most/perFrame)
+	}
+	return nil
 }
 
 // cut makes the region and its pools.

@@ -40,7 +40,9 @@ func (h Handle) Slot() uint32 { return h.Index &^ streamBit }
 // is attached to every message and seen by a receiver on the same host; a wire
 // does not carry it.
 type Owner struct {
-	UID, GID, PID uint32
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
+	PID uint32 `json:"pid"`
 }
 
 // Addr is an address and a port, the sockaddr of both families. Raw sockets

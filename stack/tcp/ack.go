@@ -7,8 +7,8 @@ import (
 
 // onACK takes an acknowledgment number and a window that are acceptable.
 func (t *Table) onACK(now umem.Time, c *Conn, h *Header) {
-	if c.is(flagPersist) || c.snd.wnd == 0 {
-		c.retries = 0 // the peer is there, though it takes nothing
+	if (c.is(flagPersist) || c.snd.wnd == 0) && !c.is(flagOrphan) {
+		c.retries = 0 // the peer is there, though it takes nothing; an orphan does not wait for ever, as in Linux
 	}
 	newer := h.Ack.After(c.snd.una)
 	switch {
@@ -46,11 +46,11 @@ func (t *Table) acked(now umem.Time, c *Conn, una Seq) {
 	n := una.Sub(c.snd.una)
 	mss := int(c.snd.mss)
 	limited := flight+mss > c.cc.Cwnd() || c.cc.Cwnd() < c.cc.Ssthresh() && 2*flight >= c.cc.Cwnd()
-	c.retries = 0
+	c.retries, c.probes, c.soft = 0, 0, 0
 	t.release(now, c, una)
 	c.snd.una = una
 	c.snd.small = MaxSeq(c.snd.small, una) // it may be 2^31 octets behind some day
-	if c.cc.OnACK(una, n, c.queue.Outstanding(), mss, limited) && c.queue.Len() > 0 {
+	if c.cc.OnACK(una, n, c.queue.Outstanding(), mss, limited) && c.outstanding() {
 		t.loseFirst(c)
 	}
 	// RFC 6298 (5.2) and (5.3).
@@ -117,11 +117,14 @@ func (c *Conn) updateWindow(t *Table, h *Header, newer bool) {
 	wnd := uint32(h.Window) << c.snd.scale
 	c.snd.wl1, c.snd.wl2 = h.Seq, h.Ack
 	if wnd > c.snd.wnd {
+		if c.is(flagFINSent) && c.snd.una.AtMost(c.queue.End()) && c.snd.una.Add(int(c.snd.wnd)).AtMost(c.queue.End()) {
+			c.flags |= flagFINLost // a closed window may have turned it away: it need not wait for its timeout
+		}
 		t.touch(c)
 	}
 	c.snd.wnd = wnd
 	c.snd.max = max(c.snd.max, wnd)
-	if c.is(flagPersist) {
+	if c.is(flagPersist) && !(c.is(flagCork) && c.probes == 0) { // else it waits for what was promised, whatever the window
 		r := t.segments.Unsent(&c.queue)
 		if r == nil || r.End().AtMost(c.snd.una.Add(int(wnd))) {
 			c.flags &^= flagPersist
@@ -135,6 +138,9 @@ func (c *Conn) updateWindow(t *Table, h *Header, newer bool) {
 // takes no text.
 func (t *Table) onACKedFIN(now umem.Time, c *Conn) bool {
 	acked := c.is(flagFINSent) && c.snd.una == c.queue.End().Add(1)
+	if acked {
+		c.flags &^= flagFINLost
+	}
 	switch c.state {
 	case FinWait1:
 		if acked {

@@ -277,3 +277,41 @@ func TestPortOfAConnectionInTimeWaitIsUsedAgain(t *testing.T) {
 		t.Errorf("port %d, not %d, of %v", got, port, seen)
 	}
 }
+
+// TestFINIsSentAgainWhenTheWindowOpens: a closed one may have turned it away, and by then its timeout may be minutes.
+func TestFINIsSentAgainWhenTheWindowOpens(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.established()
+		r.send(1000)
+		r.sends(seg{flags: ack, seq: 1, ack: 1, n: 1000})
+		r.arrive(seg{flags: ack, seq: 1, ack: 1001, wnd: shut})
+		r.must(r.tab.Shutdown(r.c()))
+		r.sends(seg{flags: ack | fin, seq: 1001, ack: 1})
+		r.arrive(seg{flags: ack, seq: 1, ack: 1001, wnd: shut})
+		r.sends()
+		r.arrive(seg{flags: ack, seq: 1, ack: 1001})
+		r.sends(seg{flags: ack | fin, seq: 1001, ack: 1})
+		r.arrive(seg{flags: ack, seq: 1, ack: 1001, wnd: 65000}) // it was within the window
+		r.sends()
+	})
+}
+
+// TestFINMayBeTheHole that an ACK in fast recovery tells of (RFC 6582, section 3.2, step 3): it goes out again at once.
+func TestFINMayBeTheHole(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.established()
+		r.send(2000)
+		r.sends(seg{flags: ack, seq: 1, ack: 1, n: 1000}, seg{flags: ack, seq: 1001, ack: 1, n: 1000})
+		r.must(r.tab.Shutdown(r.c()))
+		r.sends(seg{flags: ack | fin, seq: 2001, ack: 1})
+		for range dupThresh {
+			r.arrive(seg{flags: ack, seq: 1, ack: 1})
+		}
+		r.sends(seg{flags: ack, seq: 1, ack: 1, n: 1000})
+		r.arrive(seg{flags: ack, seq: 1, ack: 2001})
+		r.sends(seg{flags: ack | fin, seq: 2001, ack: 1})
+		r.arrive(seg{flags: ack, seq: 1, ack: 2002})
+		r.sends()
+		r.in(FinWait2)
+	})
+}

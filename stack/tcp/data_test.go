@@ -57,6 +57,24 @@ func TestSYNAgainIsAnsweredAgain(t *testing.T) {
 
 // --- ESTABLISHED: what arrives ---
 
+// TestReadingNeedsNoUpdateThatTheFieldCannotTell: without a scale the buffer may be larger than any window that can be
+// told, and reading a little must not call for an ACK each time.
+func TestReadingNeedsNoUpdateThatTheFieldCannotTell(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.listening()
+		r.arrive(seg{flags: syn, opts: synOpts})
+		r.sends(seg{flags: syn | ack, ack: 1})
+		r.arrive(seg{flags: ack, seq: 1, ack: 1, n: 100})
+		h, e := r.tab.Accept(r.tab.Get(r.listener))
+		r.must(e)
+		r.h = h
+		r.read(1, 100)
+		r.sends()
+		r.pass(41 * umem.Millisecond)
+		r.sends(seg{flags: ack, seq: 1, ack: 101, wnd: 65535})
+	})
+}
+
 func TestDataIsAcknowledgedLaterOrByTwos(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		r.established()

@@ -123,7 +123,8 @@ func newRig(t testing.TB, kind int, change func(*Config)) *rig {
 }
 
 // Route implements Net.
-func (r *rig) Route(_ umem.Time, key ip.DestKey) (*ip.Dest, socket.Errno) {
+func (r *rig) Route(_ umem.Time, dst, src ip.Addr, iface uint8) (*ip.Dest, socket.Errno) {
+	key := ip.DestKey{Dst: dst, Src: src, Iface: iface}
 	r.dest = ip.Dest{Key: key, Src: key.Src, MTU: uint16(r.mtu), Gen: 1}
 	r.dest.SetHeader([6]byte{2}, [6]byte{4})
 	return &r.dest, 0

@@ -17,7 +17,6 @@ const (
 	Outside              // outside the window, or not what the state expects
 	Forged               // it would have ended the connection, did it not look forged (RFC 5961)
 	Overflow             // a listener's bounds, or the table's
-	Crowded              // no room to receive
 )
 
 // Arrive takes a segment to the connection that it belongs to (RFC 9293, section

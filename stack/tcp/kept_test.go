@@ -3,6 +3,7 @@ package tcp
 import (
 	"testing"
 
+	"github.com/xdpstack/xdpstack/stack/wire/checksum"
 	"github.com/xdpstack/xdpstack/umem"
 )
 
@@ -77,4 +78,62 @@ func TestWhatIsForwardedIsNotKept(t *testing.T) {
 		r.tab.Flush(r.now)
 		r.sent = nil
 	})
+}
+
+// TestBorrowedFramesGoHome: what a queue keeps beyond its worker's share of another's frames it copies into its own.
+func TestBorrowedFramesGoHome(t *testing.T) {
+	const frames, share = 64, 8
+	region, err := umem.NewRegion(make([]byte, 2*frames*2048), 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pools [2]*umem.Pool
+	for i := range pools {
+		pools[i], err = umem.NewPool(region, umem.PoolConfig{
+			Worker: i, Workers: 2, First: i * frames, Frames: frames, SendQuota: frames, ReceiveQuota: frames,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lender, p := pools[0], pools[1]
+	var q RecvQueue
+	q.Init(2048)
+	const n = 4 * share
+	for i := range n {
+		at := i
+		if i >= n/2 { // the second half comes in the wrong order
+			at = n/2 + n - 1 - i
+		}
+		f := segment(t, lender, 1000*at, 1000)
+		lender.Lend(f)
+		p.Borrow(f)
+		if v := insert(&q, p, f, Seq(1000*at), false, Seq(1000*min(i, n/2)), 1<<20, n); v.Arrival == NoRoom {
+			t.Fatalf("segment %d: %+v", i, v)
+		}
+	}
+	var out [n]*umem.Frame
+	if got, _ := q.Take(p, out[:]); got != n {
+		t.Fatalf("%d frames", got)
+	}
+	borrowed := 0
+	for i, f := range out {
+		if f.Owner() == 0 {
+			borrowed++
+		}
+		if string(f.Bytes()) != string(fill(1000*i, 1000)) || f.Sum != checksum.Fold(checksum.Sum(f.Bytes(), 0)) {
+			t.Errorf("segment %d has other octets, or another sum", i)
+		}
+		p.Release(f, umem.HoldApp)
+	}
+	if borrowed != share {
+		t.Errorf("%d frames were kept that are another's, want %d", borrowed, share)
+	}
+	var home [n]*umem.Frame
+	lender.Return(home[:p.TakeAway(0, home[:])])
+	for i, pool := range pools {
+		if err := pool.Balance(&umem.Holders{}); err != nil {
+			t.Errorf("pool %d: %v", i, err)
+		}
+	}
 }

@@ -9,7 +9,7 @@ import (
 // arriveListen takes a segment for a listener (RFC 9293, section 3.10.7.2).
 func (t *Table) arriveListen(now umem.Time, l *Conn, h *Header, local, remote socket.Addr, iface uint8) Fate {
 	switch {
-	case h.has(wire.TCPRst):
+	case h.has(wire.TCPRst), remote.Port == 0: // no peer has port 0: it is reserved
 		return Outside
 	case h.has(wire.TCPAck):
 		t.Reset(now, h, local, remote, iface)

@@ -220,12 +220,12 @@ func (t *Table) sendFIN(now umem.Time, c *Conn) {
 }
 
 // persist arms the timer that probes a window when that is all that keeps data back (RFC 9293,
-// section 3.8.6.1).
+// section 3.8.6.1), or the promise of more, which is not waited for without end (section 3.8.6.2.1, (4)).
 func (t *Table) persist(now umem.Time, c *Conn) {
 	if c.rtx != umem.Never || c.outstanding() {
 		return
 	}
-	if r := t.segments.Unsent(&c.queue); r == nil || r.End().AtMost(c.snd.una.Add(int(c.snd.wnd))) {
+	if r := t.segments.Unsent(&c.queue); r == nil || !c.is(flagCork) && r.End().AtMost(c.snd.una.Add(int(c.snd.wnd))) {
 		return
 	}
 	c.flags |= flagPersist
@@ -264,6 +264,9 @@ func (t *Table) control(now umem.Time, c *Conn, seq Seq, flags wire.TCPFlags) {
 	f := t.pool.Get(umem.ClassControl)
 	if f == nil {
 		t.count.NoControlFrame++
+		if c.state.synchronized() {
+			c.delack = now + delayedACK // an ACK has no timer of its own
+		}
 		return
 	}
 	t.pool.Hold(f, umem.HoldTx)

@@ -139,6 +139,23 @@ func drop(p *umem.Pool, f *umem.Frame) {
 	p.Release(f, umem.HoldReceive)
 }
 
+// own is f's payload in a frame of this worker's, and f is let go of; or f, when there is none.
+func own(p *umem.Pool, f *umem.Frame) *umem.Frame {
+	g := p.Get(umem.ClassReceive)
+	if g == nil {
+		return f
+	}
+	if g.Tailroom() < f.Len() {
+		p.Free(g)
+		return f
+	}
+	copy(g.Put(f.Len()), f.Bytes())
+	g.RxTime, g.Sum, g.In = f.RxTime, f.Sum, f.In
+	g.Flags |= f.Flags & umem.FlagSum
+	drop(p, f)
+	return g
+}
+
 // accept takes what comes next in order, and then what had waited for it.
 func (q *RecvQueue) accept(p *umem.Pool, f *umem.Frame, v *Verdict) {
 	small := q.small(f, q.order.Last(p.Region()))
@@ -152,6 +169,9 @@ func (q *RecvQueue) accept(p *umem.Pool, f *umem.Frame, v *Verdict) {
 		v.Pruned = true
 	}
 	v.Arrival, v.Appended = InOrder, small
+	if !small && p.Overdrawn(f) {
+		f = own(p, f)
+	}
 	p.Hold(f, umem.HoldReceive)
 	q.push(p, f, v)
 	if q.ooo.Len() > 0 {
@@ -244,6 +264,9 @@ func (q *RecvQueue) keep(p *umem.Pool, f *umem.Frame, seq Seq, most int, v *Verd
 		v.Pruned = true
 	}
 	v.Arrival = OutOfOrder
+	if p.Overdrawn(f) {
+		f = own(p, f)
+	}
 	f.Hash = uint32(seq)
 	p.Hold(f, umem.HoldReceive)
 	q.oooOctets += uint32(f.Len())

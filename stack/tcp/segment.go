@@ -36,7 +36,7 @@ func (h *Header) length() int {
 
 // route is the way to c's peer.
 func (t *Table) route(now umem.Time, c *Conn) (*ip.Dest, socket.Errno) {
-	return t.net.Route(now, ip.DestKey{Dst: c.peer, Src: c.local, Iface: c.iface})
+	return t.net.Route(now, c.peer, c.local, c.iface)
 }
 
 // emit puts headers before the data of f, the payload with the sum given, and sends it. f has a
@@ -127,7 +127,7 @@ func (t *Table) Reset(now umem.Time, h *Header, local, remote socket.Addr, iface
 	if h.has(wire.TCPRst) {
 		return
 	}
-	d, e := t.net.Route(now, ip.DestKey{Dst: remote.IP, Src: local.IP, Iface: iface})
+	d, e := t.net.Route(now, remote.IP, local.IP, iface)
 	if e != 0 {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 // Net is the layer below.
 type Net interface {
 	// Route finds the way to a destination; the Dest is valid until the next call.
-	Route(now umem.Time, key ip.DestKey) (*ip.Dest, socket.Errno)
+	Route(now umem.Time, dst, src ip.Addr, iface uint8) (*ip.Dest, socket.Errno)
 	// Emit sends f, complete with its headers and with a HoldTx, and takes it over.
 	Emit(now umem.Time, f *umem.Frame, d *ip.Dest, owner *socket.Owner) socket.Errno
 	// Room reports whether the queue before the device takes more.

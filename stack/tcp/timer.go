@@ -45,8 +45,8 @@ func (t *Table) Timer(now umem.Time, i uint32) {
 		t.tell(c, ReadyTimer)
 	}
 	if due(c.delack, now) {
-		t.sendACK(now, c)
 		c.delack = umem.Never
+		t.sendACK(now, c)
 	}
 	if due(c.rtx, now) {
 		c.rtx = umem.Never
@@ -102,6 +102,7 @@ func (t *Table) giveUp(c *Conn, most int) bool {
 // synTimeout sends SYN, or SYN and ACK, again.
 func (t *Table) synTimeout(now umem.Time, c *Conn, most int) {
 	if t.giveUp(c, most) {
+		t.count.AttemptFails++
 		return
 	}
 	c.rtt.Backoff()
@@ -140,6 +141,11 @@ func (t *Table) retransmit(now umem.Time, c *Conn) {
 // segment without data before the window, which the peer must answer (RFC 9293, sections 3.8.6.1 and
 // 3.10.7.4).
 func (t *Table) probe(now umem.Time, c *Conn) {
+	if c.is(flagCork) { // what was promised did not come
+		c.flags &^= flagCork | flagPersist
+		t.touch(c)
+		return
+	}
 	if t.giveUp(c, dataRetries) {
 		return
 	}

@@ -63,7 +63,7 @@ func (t *Table) Send(c *Conn, data []byte, more bool) (int, socket.Errno) {
 // is on its way, when the device lets go of some frame.
 func (t *Table) full(c *Conn) {
 	c.flags |= flagFull
-	if c.queue.Queued() == 0 {
+	if !c.outstanding() { // what is queued may wait for more
 		t.push(&t.waiting, linkWaiting, c)
 	}
 }
@@ -89,7 +89,8 @@ func (t *Table) mayGrow(have, need int) bool {
 	if left < 0 {
 		return false
 	}
-	return have+need <= max(left-t.pool.Config().SendQuota/reservedPart, fewFrames)
+	quota := t.pool.Config().SendQuota
+	return have+need <= max(left-quota/reservedPart, min(left*fewSteps/quota, fewFrames), 1)
 }
 
 // mayForward is mayGrow for a frame that is forwarded: it is not taken from the pool, but kept from it.
@@ -97,11 +98,12 @@ func (t *Table) mayForward(c *Conn) bool {
 	return c.queue.Len() < fewFrames || t.mayGrow(c.queue.Len(), 1)
 }
 
-// fewFrames is what a connection may always take, if there is anything at all, and reservedPart what part of the quota
-// is there for that.
+// reservedPart is what part of the quota no connection takes more than fewFrames of. They become fewer as it
+// shrinks, by one in fewSteps of the quota, so that many who take a few each leave one for who comes next.
 const (
 	fewFrames    = 4
 	reservedPart = 4
+	fewSteps     = 64
 )
 
 // enqueue copies data, with the credit given, into the last frame as far as that was never sent, and
