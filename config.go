@@ -32,7 +32,7 @@ type Config struct {
 	// Mode is how packets cross between kernel and us; Auto for the best that the
 	// kernel agrees to.
 	Mode afxdp.Mode
-	// Frames is the number of packet frames of each worker; 0 for enough.
+	// Frames is the number of packet frames of each worker, 4096 at least; 0 for enough.
 	Frames int
 	// HugePages asks for huge pages for the packet memory.
 	HugePages bool

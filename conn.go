@@ -239,7 +239,7 @@ func (c *tcpConn) takeBack() {
 }
 
 // Close implements net.Conn. Calls that wait return net.ErrClosed. It does not wait: what was
-// written is sent in the background, for a minute at most while the peer's window is shut. When
+// written is sent in the background, until the peer has taken none of it for a minute. When
 // something that was received has not been read the connection is reset, as by Linux (RFC 2525,
 // section 2.17).
 func (c *tcpConn) Close() error {

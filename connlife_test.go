@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/xdpstack/xdpstack/stack"
+	"github.com/xdpstack/xdpstack/stack/socket"
 )
 
 // TestConnCloseUnblocks reads, writes and whoever waits behind them.
@@ -92,6 +93,73 @@ func TestConnDoesNotLingerForEver(t *testing.T) {
 			t.Errorf("%d octets came of %d", len(got), sent)
 		}
 	})
+}
+
+// TestConnLingersWhileThePeerReads: a closed connection whose peer is slow is not reset, however long that takes.
+func TestConnLingersWhileThePeerReads(t *testing.T) {
+	eachTCP(t, func(t *testing.T, n tcpNet) {
+		a, b := n.pipe(t)()
+		sent := fill(t, a)
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for ctx, waits := patience(t), false; !waits; { // until the worker has heard of it
+			if ctx.Err() != nil {
+				t.Fatal("it does not linger")
+			}
+			err := n.a.on(a.worker, func(s *shard) {
+				if waits = a.far.lingering; !waits {
+					return
+				}
+				a.far.room-- // an octet was taken meanwhile
+				a.ready(s, &stack.Event{Ready: stack.ReadyTimer})
+				if s.streamReceiver(a.handle) == nil {
+					t.Error("the peer reads, and it was reset")
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := io.ReadAll(b)
+		if len(got) != sent || err != nil {
+			t.Errorf("%d octets came of %d: %v", len(got), sent, err)
+		}
+	})
+}
+
+// TestConnEndsBeforeAReset that came in the same batch as the FIN: what was read is whole.
+func TestConnEndsBeforeAReset(t *testing.T) {
+	n := oneNet(t, 1)
+	a, _ := n.pipe(t)()
+	err := n.a.on(a.worker, func(s *shard) {
+		a.ready(s, &stack.Event{Ready: stack.ReadyEOF | stack.ReadyClosed, Errno: socket.EPIPE})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("read: %v, want EOF", err)
+	}
+	_, err = a.Write([]byte("x"))
+	opError(t, "write", err, syscall.EPIPE)
+}
+
+// TestConnClosedByItsHostIsNotPostedTwice: its node may wait in the worker's queue just then, and goroutines may ask
+// again.
+func TestConnClosedByItsHostIsNotPostedTwice(t *testing.T) {
+	n := oneNet(t, 1)
+	a, _ := n.pipe(t)()
+	err := n.a.on(a.worker, func(s *shard) {
+		a.touch()
+		a.hostCloses(s)
+		if !a.dirty.Load() {
+			t.Error("it is in the queue, and could be posted again")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestConnDeadlines: a write that is cut short says how much went, and that is what comes.

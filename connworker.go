@@ -9,8 +9,8 @@ import (
 	"github.com/xdpstack/xdpstack/umem"
 )
 
-// lingerFor is how long a closed connection waits at most for room to send what was
-// written, as long as the stack keeps one whose peer does not close.
+// lingerFor is how long a closed connection waits for room to send what was written while the peer
+// takes nothing, as long as the stack keeps one whose peer does not close.
 const lingerFor = 60 * umem.Second
 
 // connTurn bounds what one connection copies out of a lent slice in a turn.
@@ -26,6 +26,7 @@ type connWorker struct {
 	blocked   bool         // until ReadyOut
 	finSent   bool
 	lingering bool // closed, and waiting for room
+	room      int  // in the send queue, when it was last looked whether that grows
 }
 
 // yield lets the worker of a connection finish what it copies.
@@ -56,6 +57,10 @@ func (s *shard) attachConn(c *tcpConn, h socket.Handle) error {
 // run implements posted: take what the goroutines put on the rings, and do as they ask.
 func (c *tcpConn) run(s *shard) {
 	c.dirty.Store(false)
+	c.serve(s)
+}
+
+func (c *tcpConn) serve(s *shard) {
 	if s.streamReceiver(c.handle) == nil {
 		return // closed
 	}
@@ -93,19 +98,39 @@ func (c *tcpConn) ready(s *shard, e *stack.Event) {
 		c.drain(s)
 	}
 	asks := c.asks.Load()
-	if c.far.lingering && e.Ready&(stack.ReadyIn|stack.ReadyTimer) != 0 {
-		asks |= askAbort // nobody reads it any more, or nobody took what we had for too long
+	if c.far.lingering && c.hopeless(s, e.Ready) {
+		asks |= askAbort
 	}
 	if asks != 0 {
 		c.end(s, asks)
 	}
 }
 
+// linger waits for room to send what was written.
+func (c *tcpConn) linger(s *shard) {
+	c.far.lingering, c.far.room = true, s.stack.SendRoom(c.handle)
+	s.stack.SetTimer(c.handle, s.now+lingerFor)
+}
+
+// hopeless says whether to linger no longer: the peer sends what nobody will read, or took nothing for too long. One that
+// is slow, and takes something, gets all.
+func (c *tcpConn) hopeless(s *shard, r stack.Ready) bool {
+	switch {
+	case r&stack.ReadyIn != 0:
+		return true
+	case r&(stack.ReadyOut|stack.ReadyTimer) == 0:
+		return false
+	}
+	before := c.far.room
+	c.linger(s)
+	return r&stack.ReadyOut == 0 && c.far.room <= before
+}
+
 // hostCloses is called when the host closes, for what is left then: connections whose Close the
 // worker has not heard of yet, that linger, or that no goroutine has got.
 func (c *tcpConn) hostCloses(s *shard) {
 	c.state.Or(connClosed)
-	c.run(s)
+	c.serve(s) // not run: it may be in the worker's queue, and be posted again
 	if s.streamReceiver(c.handle) != nil {
 		c.finish(s, true)
 	}
@@ -129,10 +154,10 @@ func (c *tcpConn) fill(s *shard) {
 	}
 	if !c.far.more && c.readEnd.Load() == 0 {
 		switch {
+		case c.far.eof || c.far.over && c.far.errno == 0: // a RST after the FIN takes nothing away, as with Linux's SOCK_DONE
+			c.readEnd.Store(endOfStream)
 		case c.far.errno != 0:
 			c.readEnd.Store(uint32(c.far.errno))
-		case c.far.eof || c.far.over:
-			c.readEnd.Store(endOfStream)
 		}
 	}
 	if (c.rx.pushed.Load() != before || c.readEnd.Load() != 0) && c.readerWaits.Load() {
@@ -221,8 +246,7 @@ func (c *tcpConn) end(s *shard, asks uint32) {
 		c.finish(s, false)
 	case len(b) > 0 && asks&askClose != 0:
 		if !c.far.lingering {
-			c.far.lingering = true
-			s.stack.SetTimer(c.handle, s.now+lingerFor)
+			c.linger(s)
 		}
 	case len(b) > 0:
 	case asks&askClose != 0:

@@ -71,6 +71,10 @@ func openDevice(cfg *Config) (Device, error) {
 		}
 		n.size = cfg.MTU
 	}
+	if cfg.Frames != 0 && cfg.Frames < minFrames {
+		return nil, fmt.Errorf("xdpstack: %w: %d frames for each worker; it takes %d at least, half of them for the card to receive into",
+			ErrConfig, cfg.Frames, minFrames)
+	}
 	n.mem, err = afxdp.NewMemory(afxdp.MemoryConfig{
 		Workers: len(queues), Frames: cfg.Frames, ChunkSize: itf.ChunkSize(cfg.Mode),
 		HugePages: cfg.HugePages, Log: cfg.Log,
@@ -86,6 +90,9 @@ func openDevice(cfg *Config) (Device, error) {
 	}
 	return n, nil
 }
+
+// minFrames leaves as many frames to send as the fill ring takes; with no more than that all would wait there.
+const minFrames = 2 * afxdp.DefaultRing
 
 // minMTU is what IPv6 needs of a link (RFC 8200, section 5).
 const minMTU = 1280

@@ -203,12 +203,21 @@ func (h *Host) start() {
 func (h *Host) await(ctx context.Context) error {
 	select {
 	case <-h.ready:
-		return nil
 	case err := <-h.failed:
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("xdpstack: waiting for addresses to be usable: %w", context.Cause(ctx))
 	}
+	for range 2 { // worker 0 knows; in the turn after the first call all others have heard
+		if err := h.onAll(func(*shard) {}); err != nil {
+			select {
+			case err = <-h.failed:
+			default:
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // fail notes the first thing that made the host unusable; Wait returns it.

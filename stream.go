@@ -114,7 +114,7 @@ func (c *Stream) RemoteAddr() netip.AddrPort { return c.peer.Netip() }
 func (c *Stream) Send(data []byte) (int, error) { return c.send(data, false) }
 
 // SendMore is Send of something that more follows at once: a segment that is not full
-// waits for the next Send.
+// waits for the next Send, for about a fifth of a second at most.
 func (c *Stream) SendMore(data []byte) (int, error) { return c.send(data, true) }
 
 func (c *Stream) send(data []byte, more bool) (int, error) {
