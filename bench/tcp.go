@@ -242,8 +242,9 @@ func (r *tcpRun) start() (stop func() error, err error) {
 
 // measure reports until the time is over, the context ends or a lane fails, and fills res in.
 func (r *tcpRun) measure(ctx context.Context, res *TCPResult) {
-	if waitFor(ctx, r.cfg.Omit, r.failed) && r.cfg.Omit > 0 {
-		r.collect()
+	waitFor(ctx, r.cfg.Omit, r.failed)
+	if r.cfg.Omit > 0 {
+		r.collect() // also when interrupted: it is not measured
 	}
 	r.total.Reset()
 	first := r.spent()

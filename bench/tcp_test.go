@@ -167,6 +167,25 @@ func TestTCPDuration(t *testing.T) {
 	}
 }
 
+// TestTCPInterruptedBeforeItMeasures: what passed while nothing was measured is no result.
+func TestTCPInterruptedBeforeItMeasures(t *testing.T) {
+	l := tidyLab(t, lab.Config{Queues: 1})
+	a, b := l.Host("a"), l.Host("b")
+	tcpServerOn(t, a, TCPServerConfig{})
+	ctx, cancel := context.WithTimeout(bounded(t), 4*short)
+	defer cancel()
+	err := b.Do(func() error {
+		res, err := TCPRR(ctx, TCPConfig{To: addrOf(a, 4, EchoPort), Duration: time.Hour, Omit: time.Hour, Timeout: patience})
+		if !res.Interrupted || res.Transactions > 20 {
+			t.Errorf("interrupted: %v, %d transactions", res.Interrupted, res.Transactions)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTCPErrors: what can go wrong is said, with what to do.
 func TestTCPErrors(t *testing.T) {
 	l := tidyLab(t, lab.Config{Queues: 1})

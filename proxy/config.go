@@ -114,6 +114,9 @@ func (l *Listener) complete() error {
 		if !b.IsValid() || b.Port() == 0 || b.Addr().IsUnspecified() || b.Addr().IsMulticast() {
 			return fmt.Errorf("proxy: %w: listener %s: backend %s is not the address and port of a host", ErrConfig, l.Address, b)
 		}
+		if b.Addr().Unmap().IsLoopback() {
+			return fmt.Errorf("proxy: %w: listener %s: backend %s: loopback is the kernel's; give an address on the network", ErrConfig, l.Address, b)
+		}
 	}
 	if l.Header > HeaderV2 {
 		return fmt.Errorf("proxy: %w: listener %s: version %d of the PROXY protocol; there are 1 and 2", ErrConfig, l.Address, l.Header)

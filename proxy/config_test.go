@@ -35,6 +35,8 @@ func TestWrongConfigs(t *testing.T) {
 		{one(Listener{Address: ":80", Backends: []netip.AddrPort{netip.MustParseAddrPort("198.18.0.9:0")}}), "198.18.0.9:0 is not"},
 		{one(Listener{Address: ":80", Backends: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:80")}}), "0.0.0.0:80 is not"},
 		{one(Listener{Address: ":80", Backends: []netip.AddrPort{netip.MustParseAddrPort("[ff02::1]:80")}}), "[ff02::1]:80 is not"},
+		{one(Listener{Address: ":80", Backends: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80")}}), "127.0.0.1:80: loopback is the kernel's"},
+		{one(Listener{Address: ":80", Backends: []netip.AddrPort{netip.MustParseAddrPort("[::1]:80")}}), "[::1]:80: loopback is"},
 		{one(Listener{Address: ":80", Backends: []netip.AddrPort{good}, Header: 3}), "there are 1 and 2"},
 		{Config{ConnectTimeout: -1}, "ConnectTimeout"},
 		{Config{IdleTimeout: -1}, "IdleTimeout"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,8 +94,18 @@ func New(host *xdpstack.Host, cfg Config) (*Proxy, error) {
 		}
 		one.server = server
 		p.listeners = append(p.listeners, one)
+		if i := slices.IndexFunc(l.Backends, one.is); i >= 0 {
+			return nil, errors.Join(fmt.Errorf("proxy: %w: listener %s: backend %s is the listener itself", ErrConfig, l.Address, l.Backends[i]), p.Close())
+		}
 	}
 	return p, nil
+}
+
+// is reports whether what is sent to an address comes back to the listener.
+func (l *listener) is(to netip.AddrPort) bool {
+	at := l.server.Addr()
+	own := func(a netip.Prefix) bool { return a.Addr() == to.Addr() }
+	return at.Port() == to.Port() && (at.Addr() == to.Addr() || at.Addr().IsUnspecified() && slices.ContainsFunc(l.proxy.host.Addresses(), own))
 }
 
 // accept gives a client its handler; nil resets it.

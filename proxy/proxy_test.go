@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/xdpstack/xdpstack/internal/hosttest"
 )
 
 // TestCarries: any family in and out, one worker or two, many at once; each
@@ -387,6 +390,26 @@ func TestPortInUse(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), at) || strings.Contains(err.Error(), "8080") {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestLoop: a proxy that is its own backend would carry one client until there is no more room.
+func TestLoop(t *testing.T) {
+	r := newRig(t, 1)
+	own := netip.AddrPortFrom(hosttest.Addrs4[0], 8080)
+	for _, address := range []string{":8080", own.String()} {
+		_, err := New(r.a, Config{Listeners: []Listener{{Address: address, Backends: []netip.AddrPort{own}}}})
+		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "is the listener itself") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	next := Config{Listeners: []Listener{{Address: ":8081", Backends: []netip.AddrPort{own}}}}
+	p, err := New(r.a, next) // another port of the same host is a backend like others
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

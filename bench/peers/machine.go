@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -30,6 +31,9 @@ func facts(now time.Time) []fact {
 		{"testpmd", "Debian's dpdk-dev " + debian("dpdk-dev") + ", net_af_xdp of librte-net-af-xdp23 " + debian("librte-net-af-xdp23")},
 		{"asavie/xdp", module("github.com/asavie/xdp")},
 		{"gVisor", module("gvisor.dev/gvisor")},
+		{"profile", profile()},
+		{"nginx", "Debian's nginx-light " + debian("nginx-light")},
+		{"wrk", "Debian's " + debian("wrk")},
 	}
 }
 
@@ -62,6 +66,18 @@ func debian(name string) string {
 		return "(not installed)"
 	}
 	return string(out)
+}
+
+// profile is what this program, gVisor and all, was built with.
+func profile() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-pgo" {
+				return filepath.Base(s.Value) + ": the compiler knew what runs often in memory, of this project and of gVisor"
+			}
+		}
+	}
+	return "none"
 }
 
 // module is the version of a module that this program was built with.

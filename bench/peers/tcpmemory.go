@@ -18,6 +18,8 @@ const (
 	memoryWord = "tcp-memory" // first argument of a process that measures TCP in memory
 	tcpSize    = 64           // of a request
 	streamUnit = 1 << 20      // octets of a stream that are measured at a time
+	streamName = "stream"
+	streamRate = 3 // the column
 )
 
 // tcpStacks are the pairs of stacks, ours first.
@@ -36,11 +38,12 @@ var tcpTests = []struct {
 	warm int
 	do   func(p tcp.Pair, n int) error
 	head string
+	unit string
 	want want // of ours
 }{
-	{"rr", 10_000, func(p tcp.Pair, n int) error { return p.RoundTrips(n, tcpSize) }, "Request and answer of 64 octets", want{what: "request and answer", column: 0, most: 1000}},
-	{"stream", 100, func(p tcp.Pair, n int) error { return p.Stream(n * streamUnit) }, "Octets in one direction", want{what: "one stream", column: 1, least: 20}},
-	{"crr", 5_000, func(p tcp.Pair, n int) error { return p.Connections(n) }, "Connections opened, accepted, closed by both ends", want{what: "connect, accept, close", column: 0, most: 4000}},
+	{"rr", 10_000, func(p tcp.Pair, n int) error { return p.RoundTrips(n, tcpSize) }, "Request and answer of 64 octets", "pair of them", want{what: "request and answer", column: 0, most: 1000}},
+	{streamName, 100, func(p tcp.Pair, n int) error { return p.Stream(n * streamUnit) }, "Octets in one direction", "MiB", want{what: "one stream", column: streamRate, least: 20}},
+	{"crr", 5_000, func(p tcp.Pair, n int) error { return p.Connections(n) }, "Connections opened, accepted, closed by both ends", "connection", want{what: "connect, accept, close", column: 0, most: 4000}},
 }
 
 var errMemory = errors.New("tcp-memory: say which stack, and what it is to do")
@@ -103,9 +106,12 @@ func tcpMemory(ctx context.Context, lim limits, progress io.Writer) (list []sect
 		c := &contest{
 			name: "tcp in memory", head: []string{
 				t.head + " over TCP in memory, both ends on one core, checksums computed and verified",
-				"Nanoseconds are of all threads of the process, for each; octets: for each MiB, and as a rate.",
+				"Nanoseconds are of all threads of the process, for each " + t.unit + ".",
 			},
-			columns: []column{{"ns", "%.0f"}, {"Gbit/s", "%.2f"}, {"ns on the clock", "%.0f"}, {"allocations", "%.3f"}},
+			columns: []column{{"ns", "%.0f"}, {"ns on the clock", "%.0f"}, {"allocations", "%.3f"}},
+		}
+		if t.name == streamName {
+			c.columns = append(c.columns, column{"Gbit/s", "%.2f"})
 		}
 		for i, s := range tcpStacks {
 			c.entrants = append(c.entrants, entrant{s.name, func(ctx context.Context) ([]float64, string, error) { return runMemory(ctx, s.name, t.name) }})
@@ -135,9 +141,9 @@ func runMemory(ctx context.Context, stack, test string) ([]float64, string, erro
 	if err != nil {
 		return nil, "", fmt.Errorf("%s of %s: %w", test, stack, err)
 	}
-	rate := 0.0
-	if test == "stream" {
-		rate = per(8*streamUnit, r.CPUNs)
+	figures := []float64{r.CPUNs, r.WallNs, r.Allocations}
+	if test == streamName {
+		figures = append(figures, per(8*streamUnit, r.CPUNs))
 	}
-	return []float64{r.CPUNs, rate, r.WallNs, r.Allocations}, "", nil
+	return figures, "", nil
 }

@@ -58,5 +58,5 @@ func TestBenchTCP(t *testing.T) {
 // TestBenchTCPServerInstead: --server is "bench tcp-server".
 func TestBenchTCPServerInstead(t *testing.T) {
 	_, inA := benchLab(t)
-	wantLine(t, inA("bench", "tcp-rr", "--server", "--addr", "198.18.9.9"), exitFailed, "listening on TCP port 7")
+	wantLine(t, inA("bench", "tcp-rr", "--server", "--addr", "198.18.9.9"), exitUsage, "listening on TCP port 7")
 }

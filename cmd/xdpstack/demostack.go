@@ -23,6 +23,7 @@ type demoStack struct {
 	workers int
 
 	interrupted bool
+	over        func() error // not nil: the demo was interrupted, and the stack killed with it
 }
 
 // startStack starts it with all services.
@@ -37,7 +38,7 @@ func (d *demo) startOn(ctx context.Context, command string, itf *lab.Interface, 
 	if err != nil {
 		return nil, fmt.Errorf("demo: finding its own program: %w", err)
 	}
-	s := &demoStack{lines: make(chan []byte, 16), workers: lab.DefaultQueues}
+	s := &demoStack{lines: make(chan []byte, 16), workers: lab.DefaultQueues, over: ctx.Err}
 	s.cmd = d.lab.Host("a").Command(ctx, append([]string{
 		self, command, "--json", "-i", itf.Name, "--addr", itf.Stack4.String(), "--addr", itf.Stack6.String(),
 	}, words...)...)
@@ -100,7 +101,7 @@ func (s *demoStack) end() error {
 	}
 	for range s.lines {
 	}
-	if err := s.cmd.Wait(); err != nil {
+	if err := s.cmd.Wait(); err != nil && s.over() == nil {
 		return fmt.Errorf("demo: the stack: %w: %s", err, strings.TrimSpace(s.stderr.String()))
 	}
 	return nil

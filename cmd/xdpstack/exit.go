@@ -16,6 +16,7 @@ import (
 	"github.com/xdpstack/xdpstack/internal/lab"
 	"github.com/xdpstack/xdpstack/internal/services"
 	"github.com/xdpstack/xdpstack/proxy"
+	"github.com/xdpstack/xdpstack/stack"
 )
 
 // Exit codes.
@@ -71,8 +72,10 @@ var exitFor = []struct {
 	{lab.ErrNotFound, exitNotFound},
 	{bench.ErrConfig, exitUsage},
 	{xdpstack.ErrConfig, exitUsage},
+	{stack.ErrConfig, exitUsage},
 	{proxy.ErrConfig, exitUsage},
 	{control.ErrNone, exitNotFound},
+	{control.ErrInUse, exitInUse},
 	{services.ErrUnknown, exitUsage},
 	{services.ErrConfig, exitUsage},
 	{xdpstack.ErrAddressInUse, exitInUse},
@@ -100,6 +103,7 @@ var exitFor = []struct {
 	{syscall.EAFNOSUPPORT, exitUnsupported},
 	{syscall.EBUSY, exitInUse},
 	{syscall.EADDRINUSE, exitInUse},
+	{syscall.EADDRNOTAVAIL, exitUsage},
 	{syscall.ENODEV, exitNotFound},
 	{syscall.ENOENT, exitNotFound},
 }

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
+	"reflect"
+	"syscall"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -51,7 +55,7 @@ func (c *hostConfig) register(f *pflag.FlagSet) {
 	f.StringVar(&c.Scheduling, "scheduling", "shared", "shared: Go's scheduler runs the workers; dedicated: a thread and a core for each, with a core left for all else")
 	f.BoolVar(&c.Partial, "partial", false, "accept partial checksums, as a veth peer with offloads on leaves them")
 	f.IntVar(&c.MTU, "mtu", 0, "largest IP packet in bytes (default the device's)")
-	f.IntVar(&c.Frames, "frames", 0, "packet frames of each worker (default 4096)")
+	f.IntVar(&c.Frames, "frames", 0, fmt.Sprintf("packet frames of each worker, %d at least (default %d)", 2*afxdp.DefaultRing, afxdp.DefaultFrames))
 	f.BoolVar(&c.HugePages, "huge-pages", false, "take huge pages for the packet memory")
 	f.StringVar(&c.Impair, "impair", "", "for tests: treat packets badly in both directions, such as loss=1%,reorder=1%,seed=7")
 	f.StringVar(&c.Control, "control", "", "control socket, for \"xdpstack ss\" and \"xdpstack stats\" (default "+control.Dir+"/PID.sock)")
@@ -88,18 +92,37 @@ func readConfig(file string, c any) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &exitError{exitNotFound, fmt.Errorf("configuration %s: no such file", file)}
 	}
+	if errors.Is(err, syscall.EISDIR) {
+		return usagef("configuration %s is a folder; name a file", file)
+	}
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	err = yaml.UnmarshalWithOptions(text, c, yaml.Strict())
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
-		return usagef("configuration %s, line %d: %s", file, at.GetToken().Position.Line, at.GetMessage())
+		return usagef("configuration %s, line %d: %s", file, at.GetToken().Position.Line, inYAML(err, at))
 	}
 	if err != nil {
 		return usagef("configuration %s: %w", file, err)
 	}
 	return nil
+}
+
+// inYAML says in a file's words what goccy/go-yaml says in Go's.
+func inYAML(err error, at yaml.Error) string {
+	var node *yaml.UnexpectedNodeTypeError
+	if errors.As(err, &node) && node.Expected == ast.SequenceType {
+		return at.GetMessage() + "; write a list, such as [a, b]"
+	}
+	var kind *yaml.TypeError
+	if !errors.As(err, &kind) {
+		return at.GetMessage()
+	}
+	takes := map[reflect.Kind]string{
+		reflect.Int: "a whole number", reflect.Int64: "a duration, such as 30s", reflect.Bool: "true or false", reflect.String: "text",
+	}[kind.DstType.Kind()]
+	return fmt.Sprintf("%q where %s is expected", at.GetToken().Value, takes)
 }
 
 // host is the configuration as a Host takes it.
@@ -153,6 +176,20 @@ func (c *hostConfig) words(out *xdpstack.Config) (err error) {
 		return usagef("--scheduling %q: there are dedicated and shared", c.Scheduling)
 	}
 	return nil
+}
+
+// adviseListen says what to do about an address that cannot be listened on.
+func adviseListen(err error) error {
+	var words *net.AddrError
+	switch {
+	case errors.As(err, &words):
+		return usagef("%w; write :80, 198.18.0.2:80 or [2001:2::2]:80", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return usagef("%w; the stack has the addresses of --addr alone", err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w; give each its own port", err)
+	}
+	return err
 }
 
 // open opens the host that c describes, with its control socket. closing ends both.

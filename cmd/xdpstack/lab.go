@@ -57,8 +57,8 @@ type labMade struct {
 }
 
 func labUp(cmd *cobra.Command, cfg lab.Config) error {
-	if cfg.Queues == 0 || cfg.MTU == 0 { // which a Config takes for "the default"
-		return usagef("lab up: --queues and --mtu must not be 0")
+	if cfg.Name == "" || cfg.Queues == 0 || cfg.MTU == 0 { // which a Config takes for "the default"
+		return usagef("lab up: the name must not be empty, --queues and --mtu must not be 0")
 	}
 	start := time.Now()
 	l, err := lab.Up(cfg)

@@ -32,6 +32,7 @@ func wantsJSON(cmd *cobra.Command) bool {
 // complain prints an error on one line, as JSON if wanted.
 func complain(w io.Writer, err error, code int, asJSON bool) {
 	line := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") // errors.Join makes lines
+	line = strings.TrimPrefix(line, "xdpstack: ")                          // the root package's errors begin so
 	if line == "" {
 		return
 	}

@@ -60,7 +60,7 @@ func runProxy(cmd *cobra.Command, cfg proxyConfig) (err error) {
 	defer func() { err = errors.Join(err, closing()) }()
 	p, err := proxy.New(h, proxyCfg)
 	if err != nil {
-		return err
+		return adviseListen(err)
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	if err := serveReady(cmd, h, proxyLines(p, proxyCfg)); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -139,7 +140,7 @@ func resolve(ctx context.Context, to string) ([]netip.AddrPort, error) {
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, &exitError{exitNotFound, err}
+		return nil, &exitError{exitNotFound, fmt.Errorf("--to %s: %w; give its IP address", to, err)}
 	}
 	out := make([]netip.AddrPort, len(addrs))
 	for i, a := range addrs {

@@ -91,7 +91,13 @@ func TestWrongProxyWords(t *testing.T) {
 	dir := t.TempDir()
 	misspelt := filepath.Join(dir, "misspelt.yaml")
 	nested := filepath.Join(dir, "nested.yaml")
+	bare := filepath.Join(dir, "bare.yaml")
+	unit := filepath.Join(dir, "unit.yaml")
+	word := filepath.Join(dir, "word.yaml")
 	for file, text := range map[string]string{
+		bare:     "interface: xs0\nlisten: \":80\"\n",
+		unit:     "interface: xs0\nidle-timeout: 5\n",
+		word:     "interface: xs0\n\nmtu: big\n",
 		misspelt: "interface: xs0\nlistne: [\":80\"]\n",
 		nested:   "interface: xs0\nlisteners:\n  - listen: [\":80\"]\n    too: [198.18.0.9:80]\n",
 	} {
@@ -111,10 +117,14 @@ func TestWrongProxyWords(t *testing.T) {
 		{i + "--listen :80 --to 198.18.0.9", "is not a host and its port", exitUsage},
 		{i + "--listen :80 --to 198.18.0.9:0", "is not a host and its port", exitUsage},
 		{i + "--listen :80 --to 198.18.0.9:http", "is not a host and its port", exitUsage},
+		{i + "--listen :80 --to nosuch.invalid:80", "--to nosuch.invalid:80: lookup nosuch.invalid", exitNotFound},
 		{i + "--listen :80 --to :80", "is not a host and its port", exitUsage},
 		{i + "--listen :80 --to 198.18.0.9:80 --proxy-protocol v3", "there are none, v1 and v2", exitUsage},
 		{i + "--listen :80 --to 198.18.0.9:80 --idle-timeout soon", "soon", exitUsage},
 		{i + "--listne :80", "did you mean --listen?", exitUsage},
+		{"proxy -c " + bare, "line 2: string was used where sequence is expected; write a list", exitUsage},
+		{"proxy -c " + unit, `line 2: "5" where a duration, such as 30s is expected`, exitUsage},
+		{"proxy -c " + word, `line 3: "big" where a whole number is expected`, exitUsage},
 		{"proxy -c " + misspelt, "line 2: unknown field", exitUsage},
 		{"proxy -c " + nested, "line 4: unknown field", exitUsage},
 		{"proxy -c " + dir + "/none.yaml", "no such file", exitNotFound},

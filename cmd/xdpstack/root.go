@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,9 +16,8 @@ import (
 
 // run executes the command that the words ask for and returns the exit code.
 func run(args []string, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal ends the process
 	root := newRootCmd(out, errOut)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -31,6 +31,17 @@ func run(args []string, out, errOut io.Writer) int {
 		complain(errOut, err, code, asJSON)
 	}
 	return code
+}
+
+// sameSignal is how close two signals are one: timeout(1) sends its own to the process and
+// to the group that it is in.
+const sameSignal = 200 * time.Millisecond
+
+// untilSignal ends at the first Ctrl-C or SIGTERM. A second one ends the process.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
+	return ctx, stop
 }
 
 // newRootCmd returns the tree of all commands, printing to out and errOut.

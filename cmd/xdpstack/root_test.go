@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +20,9 @@ import (
 	"github.com/xdpstack/xdpstack/engine"
 	"github.com/xdpstack/xdpstack/engine/afxdp"
 	"github.com/xdpstack/xdpstack/engine/xdp"
+	"github.com/xdpstack/xdpstack/internal/control"
 	"github.com/xdpstack/xdpstack/internal/lab"
+	"github.com/xdpstack/xdpstack/stack"
 )
 
 func TestWrongWords(t *testing.T) {
@@ -36,6 +40,7 @@ func TestWrongWords(t *testing.T) {
 		{"lab up --queues 1000", "take 1 to 64"},
 		{"lab up --mtu 100", "take 1280 to 65535"},
 		{"lab up BAD", "take 1 to 32"},
+		{"run -c /", "is a folder"},
 		{"lab up x y", `"xdpstack lab up --help" shows how`},
 		{"lab down x --all", "not both"},
 		{"lab exec", `"xdpstack lab exec --help" shows how`},
@@ -45,6 +50,11 @@ func TestWrongWords(t *testing.T) {
 	} {
 		wantLine(t, inProcess(strings.Fields(c.words)...), exitUsage, "xdpstack: ", c.want)
 	}
+}
+
+// TestEmptyLabName: it is a mistake of a script's, and no name.
+func TestEmptyLabName(t *testing.T) {
+	wantLine(t, inProcess("lab", "up", ""), exitUsage, "must not be empty")
 }
 
 func TestWrongWordsAsJSON(t *testing.T) {
@@ -125,6 +135,11 @@ func TestCodeOf(t *testing.T) {
 		{inCommand(errors.Join(context.Canceled, lab.ErrInUse)), exitInterrupted},
 		{inCommand(bench.ErrConfig), exitUsage},
 		{inCommand(xdpstack.ErrConfig), exitUsage},
+		{inCommand(stack.ErrConfig), exitUsage},
+		{inCommand(control.ErrInUse), exitInUse},
+		{inCommand(adviseListen(syscall.EADDRNOTAVAIL)), exitUsage},
+		{inCommand(adviseListen(&net.AddrError{})), exitUsage},
+		{inCommand(adviseListen(syscall.EADDRINUSE)), exitInUse},
 		{inCommand(xdpstack.ErrAddressInUse), exitInUse},
 		{inCommand(afxdp.ErrConfig), exitUsage},
 		{inCommand(afxdp.ErrMTU), exitUnsupported},
@@ -162,9 +177,27 @@ func TestComplainIsOneLine(t *testing.T) {
 		t.Errorf("%q", b.String())
 	}
 	b.Reset()
+	complain(&b, fmt.Errorf("xdpstack: %w", xdpstack.ErrConfig), exitUsage, false)
+	if strings.Count(b.String(), "xdpstack: ") != 1 {
+		t.Errorf("%q says its name twice", b.String())
+	}
+	b.Reset()
 	complain(&b, &exitError{7, nil}, 7, false)
 	if b.Len() > 0 {
 		t.Errorf("an error without a text says %q", b.String())
+	}
+}
+
+// TestSignalThatComesTwice: as from timeout(1), whose second one must not end the process.
+func TestSignalThatComesTwice(t *testing.T) {
+	ctx, stop := untilSignal()
+	defer stop()
+	for range 2 {
+		if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		<-time.After(sameSignal / 10) // what follows the first has been done
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -89,14 +90,16 @@ func startServices(h *xdpstack.Host, specs []services.Spec) (lines []string, sto
 	var started []io.Closer
 	stop = func() (err error) {
 		for _, s := range started {
-			err = errors.Join(err, s.Close())
+			if e := s.Close(); !errors.Is(e, net.ErrClosed) { // the device has gone first, which is said already
+				err = errors.Join(err, e)
+			}
 		}
 		return err
 	}
 	for _, spec := range specs {
 		s, err := services.Start(h, spec)
 		if err != nil {
-			return nil, stop, err
+			return nil, stop, adviseListen(err)
 		}
 		started = append(started, s)
 		lines = append(lines, "service "+spec.String())

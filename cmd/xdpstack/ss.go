@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -73,10 +74,12 @@ func runSS(cmd *cobra.Command, f *ssFlags) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, c := range hosts {
 		all, err := c.Sockets(cmd.Context())
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err) // one that ends now hides no other
+			continue
 		}
 		h := hostSockets{c.Name(), slices.DeleteFunc(all, func(s xdpstack.SocketInfo) bool { return !f.shows(&s) })}
 		err = emit(cmd, h, func(w io.Writer) {
@@ -89,7 +92,7 @@ func runSS(cmd *cobra.Command, f *ssFlags) error {
 			return err
 		}
 	}
-	return nil
+	return failed
 }
 
 func (f *ssFlags) shows(s *xdpstack.SocketInfo) bool {
@@ -101,7 +104,8 @@ func (f *ssFlags) shows(s *xdpstack.SocketInfo) bool {
 }
 
 func printSockets(w io.Writer, sockets []xdpstack.SocketInfo, info bool) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table strings.Builder // whole, so that lines between do not part its columns
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "Netid\tState\tRecv-Q\tSend-Q\tLocal Address:Port\tPeer Address:Port\tWorker\tProcess")
 	for i := range sockets {
 		s := &sockets[i]
@@ -111,12 +115,17 @@ func printSockets(w io.Writer, sockets []xdpstack.SocketInfo, info bool) {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\t%d\tpid=%d,uid=%d\n",
 			s.Network, s.State, s.RecvQueue, s.SendQueue, s.Local, peer, s.Worker, s.Owner.PID, s.Owner.UID)
-		if line := infoLine(s); info && line != "" {
-			t.Flush()
+	}
+	t.Flush()
+	for i, row := range strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") {
+		fmt.Fprintln(w, row)
+		if i == 0 || !info { // the head
+			continue
+		}
+		if line := infoLine(&sockets[i-1]); line != "" {
 			fmt.Fprintf(w, "\t%s\n", line)
 		}
 	}
-	t.Flush()
 }
 
 // infoLine has ss -i's words; a threshold that was never set is not shown.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -28,6 +29,26 @@ func TestSocketsAsSSPrintsThem(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &b)
 		}
+	}
+	// The lines between do not part the columns.
+	at := -1
+	for row := range strings.Lines(b.String()) {
+		i := strings.Index(row, "*:*")
+		if i < 0 {
+			i = strings.Index(row, "198.18.0.1:40000")
+		}
+		if i >= 0 && at >= 0 && i != at {
+			t.Errorf("the peer's column moves:\n%s", &b)
+		}
+		at = max(at, i)
+	}
+}
+
+// TestSocketsAsJSON: keys are small letters, the owner's too.
+func TestSocketsAsJSON(t *testing.T) {
+	text, err := json.Marshal(someSockets[0])
+	if err != nil || !strings.Contains(string(text), `"owner":{"uid":0,"gid":0,"pid":12}`) {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -44,10 +45,12 @@ func runStats(cmd *cobra.Command, path string, every time.Duration, all bool) er
 	}
 	before := map[string]map[string]float64{}
 	for {
+		var failed error
 		for _, c := range hosts {
 			st, err := c.Stats(cmd.Context())
 			if err != nil {
-				return err
+				failed = errors.Join(failed, err) // one that ends now hides no other
+				continue
 			}
 			now, err := counters(&st)
 			if err != nil {
@@ -64,8 +67,11 @@ func runStats(cmd *cobra.Command, path string, every time.Duration, all bool) er
 			}
 			before[c.Name()] = now
 		}
-		if every == 0 {
+		if cmd.Context().Err() != nil {
 			return nil
+		}
+		if every == 0 || failed != nil {
+			return failed
 		}
 		select {
 		case <-cmd.Context().Done():

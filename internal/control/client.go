@@ -27,10 +27,17 @@ func Find(dir string) ([]string, error) {
 		return nil, fmt.Errorf("control: %w", err)
 	}
 	var out []string
+	foreign := "" // another user's
 	for _, path := range all {
-		if alive(path) {
+		switch {
+		case unix.Access(path, unix.W_OK) == unix.EACCES:
+			foreign = path
+		case alive(path):
 			out = append(out, path)
 		}
+	}
+	if len(out) == 0 && foreign != "" {
+		return nil, (&Client{path: foreign}).explain(unix.EACCES)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("control: %s: %w", dir, ErrNone)

@@ -25,7 +25,16 @@ import (
 // it again as another user.
 const dialEnv = "XDPSTACK_TEST_DIAL"
 
+// findEnv makes it look for sockets in the folder that it names.
+const findEnv = "XDPSTACK_TEST_FIND"
+
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(findEnv); dir != "" {
+		if _, err := Find(dir); errors.Is(err, os.ErrPermission) {
+			os.Exit(5)
+		}
+		os.Exit(1)
+	}
 	if path := os.Getenv(dialEnv); path != "" {
 		os.Exit(dialOnce(path))
 	}
@@ -125,11 +134,36 @@ func TestDeadSocketIsReplaced(t *testing.T) {
 		t.Errorf("a dead socket was found: %v", err)
 	}
 	s := serve(t, path, &fakeHost{})
-	if _, err := Serve(path, &fakeHost{}, quiet); err == nil {
+	if _, err := Serve(path, &fakeHost{}, quiet); !errors.Is(err, ErrInUse) {
 		t.Error("two servers on one path")
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLongPath: the kernel's "invalid argument" does not say that it is the length.
+func TestLongPath(t *testing.T) {
+	if _, err := Serve(filepath.Join(t.TempDir(), strings.Repeat("x", 120)), &fakeHost{}, quiet); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Error(err)
+	}
+}
+
+// TestFilesAreNotReplaced: a path given by mistake costs nobody a file.
+func TestFilesAreNotReplaced(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "1.sock")
+	if err := os.WriteFile(path, []byte("notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Serve(path, &fakeHost{}, quiet); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("served in a file's place: %v", err)
+	}
+	if _, err := Find(dir); !errors.Is(err, ErrNone) {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(path); string(text) != "notes" {
+		t.Errorf("the file holds %q, %v", text, err)
 	}
 }
 
@@ -151,9 +185,9 @@ func TestOthersAreRefused(t *testing.T) {
 	if err := errors.Join(os.WriteFile(binary, text, 0o755), os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	ask := func(uid uint32) int {
+	ask := func(uid uint32, env ...string) int {
 		cmd := exec.CommandContext(t.Context(), binary)
-		cmd.Env = []string{dialEnv + "=" + path}
+		cmd.Env = append(env, dialEnv+"="+path)
 		cmd.Dir = dir
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 		err := cmd.Run()
@@ -166,6 +200,9 @@ func TestOthersAreRefused(t *testing.T) {
 	const stranger = 65534
 	if code := ask(stranger); code != 3 {
 		t.Errorf("a stranger connected to a private socket: %d", code)
+	}
+	if code := ask(stranger, findEnv+"="+dir); code != 5 {
+		t.Errorf("a stranger who looks for hosts is not told whose they are: %d", code)
 	}
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)

@@ -46,14 +46,24 @@ const (
 	fileMode   = 0o600
 )
 
-// Serve listens at path until Close. A file that a dead process left there is
-// replaced; one that somebody answers on is an error.
+// ErrInUse means that the path is somebody else's: a process answers on it, or it is
+// no socket.
+var ErrInUse = errors.New("in use")
+
+// Serve listens at path until Close. A socket that a dead process left there is
+// replaced; one that somebody answers on is an error, and so is any other file.
 func Serve(path string, h Host, log *slog.Logger) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != os.ModeSocket {
+		return nil, fmt.Errorf("control: %w: %s is no socket; choose another path", ErrInUse, path)
+	}
+	if filepath.Dir(path) == Dir {
+		_, _ = Find(Dir) // which removes what killed processes left
+	}
 	if alive(path) {
-		return nil, fmt.Errorf("control: another process answers on %s; choose another path", path)
+		return nil, fmt.Errorf("control: %w: another process answers on %s; choose another path", ErrInUse, path)
 	}
 	l, err := listen(path)
 	if err != nil {
@@ -78,6 +88,9 @@ func Serve(path string, h Host, log *slog.Logger) (*Server, error) {
 func listen(path string) (*net.UnixListener, error) {
 	fresh := path + "." + strconv.Itoa(os.Getpid())
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
+	if errors.Is(err, unix.EINVAL) { // unix(7): 108 bytes of sun_path
+		return nil, fmt.Errorf("control: %s: %w: too long for a socket's path; choose one of at most 90 bytes", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
@@ -175,7 +188,8 @@ func alive(path string) bool {
 		_ = c.Close()
 		return true
 	}
-	if errors.Is(err, unix.ECONNREFUSED) {
+	// A file that is no socket refuses as well, and is somebody's.
+	if info, lerr := os.Lstat(path); errors.Is(err, unix.ECONNREFUSED) && lerr == nil && info.Mode().Type() == os.ModeSocket {
 		_ = os.Remove(path)
 	}
 	return errors.Is(err, unix.EAGAIN) // its queue of connections is full: it lives

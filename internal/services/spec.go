@@ -87,7 +87,7 @@ func checkAddress(text string) error {
 		}
 		return err
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 { // nobody would learn which port 0 became
 		return errors.New("not a port")
 	}
 	if host != "" {

@@ -45,6 +45,7 @@ func TestParseSaysWhatThereIs(t *testing.T) {
 		{"echo=7", ErrConfig, "missing port in address; write echo or echo=:7"},
 		{"echo=:seven", ErrConfig, "not a port"},
 		{"echo=:70000", ErrConfig, "not a port"},
+		{"echo=:0", ErrConfig, "not a port"},
 		{"echo=host:7", ErrConfig, "not an IP address"},
 		{"echo=:7,/srv", ErrConfig, "takes no folder"},
 		{"http", ErrConfig, "needs a folder; write http=:80,FOLDER"},

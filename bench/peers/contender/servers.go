@@ -50,7 +50,9 @@ const (
 )
 
 // StackSide reports whether the server answers at the stack's address, and not at the kernel's.
-func (k ServerKind) StackSide() bool { return k == Services || k == GoServices || k == GVisorHTTP || k == Proxy }
+func (k ServerKind) StackSide() bool {
+	return k == Services || k == GoServices || k == GVisorHTTP || k == Proxy
+}
 
 // servers are those that are this program again.
 var servers = map[string]func(ctx context.Context, dir, name string, cpu int) error{
