@@ -94,6 +94,7 @@ func TestHTTPOverABadWire(t *testing.T) {
 	seed := testenv.Seed(t)
 	eachLab(t, func(t *testing.T, l *lab.Lab, family int) {
 		p := web(t, l, dir, "--impair", fmt.Sprintf("loss=1%%,reorder=1%%,seed=%d", seed))
+		trace(t, l)
 		began := time.Now()
 		transfer(t, l, "http", at(l, family, 80), dir, sum)
 		if took := time.Since(began); took > limit {
@@ -340,7 +341,10 @@ func TestHTTPClientsThatDoNotRead(t *testing.T) {
 			all.Wait()
 			for range 20 {
 				if err := fetch(t.Context(), l, at(l, family, s.port)); err != nil {
-					t.Errorf("%s: %v; %+v", s.name, err, p.stats().Workers)
+					t.Errorf("%s: %v", s.name, err)
+					for _, w := range p.stats().Workers {
+						t.Logf("worker %d: %+v, %+v", w.Worker, w.Frames, w.Stack.TCP)
+					}
 				}
 			}
 			close(idle)

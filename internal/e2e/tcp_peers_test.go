@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/xdpstack/xdpstack"
+	"github.com/xdpstack/xdpstack/internal/control"
 	"github.com/xdpstack/xdpstack/internal/lab"
 	"github.com/xdpstack/xdpstack/internal/testenv"
 	"github.com/xdpstack/xdpstack/stack/tcp"
@@ -55,6 +57,8 @@ func TestPeersThatOnlyWrite(t *testing.T) {
 	const peers = 100
 	eachLabAtOnce(t, func(t *testing.T, l *lab.Lab, family int) {
 		p := serve(t, l)
+		trace(t, l)
+		early := dial(t, l, at(l, family, echoPort)) // a large window was promised to it
 		wrote := make([]int, peers)
 		conns := make([]*net.TCPConn, peers)
 		for i, err := range crowd(t.Context(), l, peers, func(ctx context.Context, i int, opened func()) (err error) {
@@ -78,14 +82,20 @@ func TestPeersThatOnlyWrite(t *testing.T) {
 		t.Logf("%d octets were taken of them, %d of the first", sum, wrote[0])
 		othersGoOn(t, l, p, family)
 		began := time.Now()
+		if err := exchange(early, 2<<20, testenv.Seed(t)); err != nil {
+			t.Errorf("who was there before: %v", err)
+		}
+		t.Logf("who was there before: 2 MB each way in %v", time.Since(began))
+		for _, c := range conns[1:] {
+			reset(c)
+		}
+		began = time.Now()
 		_ = conns[0].SetDeadline(time.Now().Add(4 * patience))
 		if n, err := io.CopyN(io.Discard, conns[0], int64(wrote[0])); err != nil {
 			t.Errorf("who reads after all gets %d octets of %d: %v", n, wrote[0], err)
 		}
 		t.Logf("who reads after all has it in %v", time.Since(began))
-		for _, c := range conns {
-			reset(c)
-		}
+		reset(conns[0])
 		p.gone()
 		p.summary()
 	})
@@ -210,7 +220,11 @@ func TestKilledServer(t *testing.T) {
 		}
 		answers(t, l, l.Host("a").Interface().KernelAddr(family), "the kernel after kill -9")
 		clean(t, l)
+		left := control.Path(p.cmd.Process.Pid)
 		p = serve(t, l)
+		if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the next start leaves the control socket of the killed: %v", err)
+		}
 		_ = c.SetDeadline(time.Now().Add(patience))
 		if n, err := c.Read(make([]byte, 100)); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("after the next start came %d octets, %v; want ECONNRESET", n, err)

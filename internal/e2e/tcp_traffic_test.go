@@ -8,7 +8,6 @@ import (
 
 	"github.com/xdpstack/xdpstack/internal/lab"
 	"github.com/xdpstack/xdpstack/internal/testenv"
-	"github.com/xdpstack/xdpstack/stack/tcp"
 )
 
 // TestStreamsOverVeth: 100 MB to the stack and back over a wire that treats them well.
@@ -93,5 +92,3 @@ func (p *pattern) Read(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
-
-var _ = tcp.Listen
