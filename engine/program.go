@@ -41,6 +41,10 @@ type Program interface {
 	Holders(h *umem.Holders)
 }
 
+// Ender is a Program that makes packets of its own accord. End is called once, when the worker
+// was told to stop: from then on Output gives what is queued already and comes to an end.
+type Ender interface{ End() }
+
 // Note is a small message between the programs of two workers: plain bytes,
 // copied through a ring, with no pointer for the collector to see. Kind and
 // layout are the programs' own.

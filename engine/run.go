@@ -164,6 +164,9 @@ func (w *Worker) nap() umem.Time {
 // drain sends what the program has left to say, and waits until the devices have let go of all
 // frames, for a bounded time.
 func (w *Worker) drain() {
+	if p, ok := w.program.(Ender); ok {
+		p.End()
+	}
 	for until := w.clock() + drainFor; ; {
 		now := w.clock()
 		out := w.lates

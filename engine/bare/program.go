@@ -117,7 +117,10 @@ type Generate struct {
 	Sent   uint64 // and completed
 }
 
-var _ engine.Program = (*Generate)(nil)
+var (
+	_ engine.Program = (*Generate)(nil)
+	_ engine.Ender   = (*Generate)(nil)
+)
 
 // NewGenerate returns a program for the worker that has pool. It sends count copies of packet,
 // which must fit into a chunk behind the headroom, out of port.
@@ -139,6 +142,9 @@ func (g *Generate) Output(_ umem.Time, out []*umem.Frame) int {
 	g.Left -= uint64(n)
 	return n
 }
+
+// End implements engine.Ender: nothing more is made.
+func (g *Generate) End() { g.Left = 0 }
 
 // Completed releases frames that were sent.
 func (g *Generate) Completed(_ umem.Time, frames []*umem.Frame) {

@@ -148,3 +148,18 @@ func ExampleDrop() {
 	fmt.Println(drop.Packets, "packets")
 	// Output: 10 packets
 }
+
+// TestGenerateEnds: a worker that is told to stop makes no more, and has back all that it sent.
+func TestGenerateEnds(t *testing.T) {
+	pools, ports := wire(t)
+	g := bare.NewGenerate(pools[0], []byte("DSTMACsrcmac\x08\x00payload"), 0, 1<<40)
+	w := worker(t, pools[0], ports[0], g)
+	w.Turn(1)
+	w.Stop()
+	if err := w.Run(); err != nil {
+		t.Error(err)
+	}
+	if st := w.Status(); g.Sent == 0 || st.Sent != g.Sent || st.DrainTimeouts != 0 {
+		t.Errorf("sent %d, completed %d, %d timeouts", st.Sent, g.Sent, st.DrainTimeouts)
+	}
+}
