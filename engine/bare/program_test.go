@@ -159,7 +159,7 @@ func TestGenerateEnds(t *testing.T) {
 	if err := w.Run(); err != nil {
 		t.Error(err)
 	}
-	if st := w.Status(); g.Sent == 0 || st.Sent != g.Sent || st.DrainTimeouts != 0 {
+	if st := w.Status(); g.Sent == 0 || g.Left != 0 || st.Sent != g.Sent || st.DrainTimeouts != 0 {
 		t.Errorf("sent %d, completed %d, %d timeouts", st.Sent, g.Sent, st.DrainTimeouts)
 	}
 }
