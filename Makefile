@@ -58,9 +58,10 @@ bench: build ## benchmarks: BENCHTIME=200ms each in memory; over a veth in runs 
 	@if [ "$$(id -u)" -eq 0 ]; then bin/xdpstack bench table --duration $(DURATION); \
 	else echo 'left out: benchmarks over a veth, because they need root: sudo make bench'; fi
 
-peers: ## the same beside DPDK, asavie/xdp, gVisor, nginx and the kernel; the report is bench/peers/REPORT.txt (as root)
+peers: ## beside DPDK, asavie/xdp, gVisor, nginx, HAProxy and the kernel; reports in bench/peers, REPORT.txt of packets, REPORT-TCP.txt (as root)
 	@scripts/setup peers
-	$(GO) -C bench/peers run -pgo=$(PGO) . -out $(CURDIR)/bench/peers/REPORT.txt
+	$(GO) -C bench/peers run -pgo=$(PGO) . -only rxdrop,l2fwd,txonly,echo -out $(CURDIR)/bench/peers/REPORT.txt
+	$(GO) -C bench/peers run -pgo=$(PGO) . -only tcp-memory,tcp,http,proxy -out $(CURDIR)/bench/peers/REPORT-TCP.txt
 
 profile: ## make cmd/xdpstack/xdpstack.pgo anew, which the compiler is told what runs often by (a minute)
 	@scripts/profile
