@@ -1,9 +1,7 @@
 package xdpstack
 
 import (
-	"log/slog"
 	"math"
-	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -64,26 +62,7 @@ func gatedPair(t *testing.T, frames int, change ...func(*Config)) (a, b *Host, g
 	g.allowed.Store(math.MaxInt64)
 	hosts := [2]*Host{}
 	for i, d := range []Device{da, &gatedDevice{db, g}} {
-		last := string(rune('1' + i))
-		cfg := Config{
-			Interface: "wire",
-			Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0." + last + "/24"), netip.MustParsePrefix("2001:2::" + last + "/64")},
-			DAD:       -1, LedgerEvery: 1,
-			Log: slog.New(slog.DiscardHandler),
-		}
-		for _, c := range change {
-			c(&cfg)
-		}
-		h, err := NewOn(t.Context(), cfg, d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := h.Close(); err != nil {
-				t.Errorf("closing host %s: %v", last, err)
-			}
-		})
-		hosts[i] = h
+		hosts[i] = wiredHost(t, i, d, change...)
 	}
 	g.wake = hosts[1].shards[0].worker.Wake
 	return hosts[0], hosts[1], g

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/xdpstack/xdpstack/stack"
+	"github.com/xdpstack/xdpstack/stack/tcp"
 )
 
 // lingerLook is how often linger looks again.
@@ -59,7 +60,7 @@ func (s *shard) sending(from int) (waits bool, next int) {
 	n, next := s.stack.Sockets(from, infos[:])
 	for i := range infos[:n] {
 		switch infos[i].State {
-		case "FIN-WAIT-1", "CLOSING", "LAST-ACK":
+		case tcp.FinWait1.String(), tcp.Closing.String(), tcp.LastAck.String():
 			return true, 0
 		}
 	}

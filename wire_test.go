@@ -101,31 +101,34 @@ func pair(t testing.TB, workers int, change ...func(*Config)) (a, b *Host) {
 		}
 	})
 	for i, w := range []*wire{wa, wb} {
-		last := string(rune('1' + i))
-		cfg := Config{
-			Interface: "wire",
-			Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0." + last + "/24"), netip.MustParsePrefix("2001:2::" + last + "/64")},
-			DAD:       -1, LedgerEvery: 1,
-			Log: slog.New(slog.DiscardHandler),
-		}
-		for _, c := range change {
-			c(&cfg)
-		}
-		if err := cfg.complete(); err != nil {
-			t.Fatal(err)
-		}
-		h, err := newHost(t.Context(), cfg, w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := h.Close(); err != nil {
-				t.Errorf("closing host %s: %v", last, err)
-			}
-		})
-		hosts[i] = h
+		hosts[i] = wiredHost(t, i, w, change...)
 	}
 	return hosts[0], hosts[1]
+}
+
+// wiredHost makes host i of a pair on its end of the wire; it is closed when the test ends.
+func wiredHost(t testing.TB, i int, d Device, change ...func(*Config)) *Host {
+	t.Helper()
+	last := string(rune('1' + i))
+	cfg := Config{
+		Interface: "wire",
+		Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0." + last + "/24"), netip.MustParsePrefix("2001:2::" + last + "/64")},
+		DAD:       -1, LedgerEvery: 1,
+		Log: slog.New(slog.DiscardHandler),
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	h, err := NewOn(t.Context(), cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("closing host %s: %v", last, err)
+		}
+	})
+	return h
 }
 
 // families are the two that every test is a table over.

@@ -152,13 +152,7 @@ func (b *benchFlags) run(cmd *cobra.Command, run func(context.Context, bench.Con
 	if err != nil {
 		return err
 	}
-	if err := emit(cmd, map[string]*bench.Result{"result": &res}, res.Text); err != nil || printErr != nil {
-		return errors.Join(printErr, err)
-	}
-	if res.Interrupted {
-		return &exitError{code: exitInterrupted}
-	}
-	return nil
+	return emitResult(cmd, &res, res.Text, res.Interrupted, printErr)
 }
 
 // parse reads the words.

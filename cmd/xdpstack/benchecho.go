@@ -110,13 +110,7 @@ func (e *echoFlags) ask(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := emit(cmd, map[string]*bench.EchoResult{"result": &res}, res.Text); err != nil || printErr != nil {
-		return errors.Join(printErr, err)
-	}
-	if res.Interrupted {
-		return &exitError{code: exitInterrupted}
-	}
-	return nil
+	return emitResult(cmd, &res, res.Text, res.Interrupted, printErr)
 }
 
 func (e *echoFlags) serve(cmd *cobra.Command, h *xdpstack.Host) error {

@@ -148,13 +148,7 @@ func (t *tcpFlags) ask(cmd *cobra.Command, run func(context.Context, bench.TCPCo
 	if err != nil {
 		return err
 	}
-	if err := emit(cmd, map[string]*bench.TCPResult{"result": &res}, res.Text); err != nil || printErr != nil {
-		return errors.Join(printErr, err)
-	}
-	if res.Interrupted {
-		return &exitError{code: exitInterrupted}
-	}
-	return nil
+	return emitResult(cmd, &res, res.Text, res.Interrupted, printErr)
 }
 
 // serveInstead is --server.

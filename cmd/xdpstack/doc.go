@@ -10,7 +10,8 @@
 //     was; a table maps the packages' errors to codes, so that commands return errors as they find them.
 //   - The tree of commands (root.go): newRootCmd lists them. What cobra finds wrong with the words is code 2, never a
 //     page of usage; a word it does not know gets the nearest that it knows.
-//   - Signals (root.go): the first SIGINT or SIGTERM ends the command's context, a second one the process.
+//   - Signals (root.go): the first SIGINT or SIGTERM ends the command's context, a second one the process; two that come
+//     together, as timeout(1) sends them, are one.
 //
 // main.go is the only place that ends the process, but for "lab exec", which becomes another program.
 //

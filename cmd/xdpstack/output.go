@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,6 +21,18 @@ func emit(cmd *cobra.Command, v any, human func(w io.Writer)) error {
 	}
 	if err := json.NewEncoder(cmd.OutOrStdout()).Encode(v); err != nil {
 		return fmt.Errorf("print JSON: %w", err)
+	}
+	return nil
+}
+
+// emitResult prints the whole of a run that was reported at intervals; printErr is what went wrong with those. A
+// run that was interrupted has its own exit code.
+func emitResult(cmd *cobra.Command, result any, human func(w io.Writer), interrupted bool, printErr error) error {
+	if err := emit(cmd, map[string]any{"result": result}, human); err != nil || printErr != nil {
+		return errors.Join(printErr, err)
+	}
+	if interrupted {
+		return &exitError{code: exitInterrupted}
 	}
 	return nil
 }

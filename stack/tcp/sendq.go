@@ -22,7 +22,6 @@ const (
 	SegSacked                             // the peer has it, out of order
 	SegSum                                // Sum holds the payload's sum
 	SegPush                               // the end of what an application wrote: PSH
-	SegLimited                            // the application had no more when it was sent: no measure of the path
 	SegForwarded                          // its frame was received, and is sent on
 )
 
